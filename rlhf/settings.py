@@ -1,0 +1,252 @@
+"""One typed settings tree: `rlhf.toml` in the home folder, then `RLHF_*` variables, then flags.
+
+Functions take the branch they need (`settings.ppo`), never the tree. Unknown keys are refused.
+A round stores the resolved tree as JSON, so that a change of the file never changes a round that
+has begun.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from rlhf.errors import InputError
+
+DEFAULT_HOME = Path("~/.rlhf")
+
+
+class _Branch(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Web(_Branch):
+    """Where the pages are served."""
+
+    host: str = "127.0.0.1"
+    """Loopback only, unless allowed_hosts and a TLS proxy are configured."""
+    port: int = Field(7860, ge=0, le=65535)
+    """TCP port; 0 asks the system for a free one."""
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    """Host headers that are answered (a defence against DNS rebinding)."""
+    behind_tls_proxy: bool = False
+    """A proxy in front terminates TLS: cookies become Secure and other hosts may be bound."""
+
+
+class Feedback(_Branch):
+    """How people are asked."""
+
+    comparisons_per_round: PositiveInt = 300
+    """New comparisons queued when a round opens."""
+    ratings_per_round: PositiveInt = 300
+    """New ratings after which the round trains by itself."""
+    wanted: PositiveInt = 1
+    """Ratings wanted per comparison."""
+    lease_minutes: PositiveFloat = 15.0
+    """How long one annotator holds a comparison before others may get it."""
+
+
+class Sampling(_Branch):
+    """How answers are drawn."""
+
+    temperature: PositiveFloat = 1.0
+    """Divides the logits wherever answers are sampled or log-probabilities are taken."""
+    max_new_tokens: PositiveInt = 64
+    """Longest answer in tokens; one that reaches it has no end and is penalised."""
+    max_prompt_tokens: PositiveInt = 512
+    """Longer conversations lose their oldest turns."""
+
+
+class LoRA(_Branch):
+    """The shape of every trained adapter."""
+
+    r: PositiveInt = 16
+    """Rank. RL needs little; see "LoRA Without Regret" (Schulman et al., 2025)."""
+    alpha: PositiveInt = 32
+    """The update is scaled by alpha / r."""
+    adapted_layers: Literal["all", "top-half"] | PositiveInt = "all"
+    """Which decoder layers carry adapters: all, the upper half, or the N uppermost."""
+
+
+class Reward(_Branch):
+    """How ratings become a score."""
+
+    members: int = Field(3, ge=3)
+    """Reward models that PPO sees; one more, the hold-out, is seen by evaluation alone."""
+    learning_rate: PositiveFloat = 5e-4
+    """AdamW on adapters and head; about 10x what full fine-tuning takes."""
+    epochs: PositiveInt = 4
+    """Passes over a member's bootstrap sample."""
+    batch_size: PositiveInt = 16
+    """Preferences per optimiser step."""
+    centre: float = Field(0.01, ge=0)
+    """Weight of (score_chosen + score_rejected)^2 (Eisenstein et al., 2023, eq. 2)."""
+    margin_scale: float = Field(0.0, ge=0)
+    """Strength 1, 2, 3 asks for a margin of 0.33, 0.67, 1 times this (Llama 2); 0 turns it off."""
+    heldout_share: float = Field(0.15, gt=0, lt=0.5)
+    """Share of the rated prompts kept from all training, to measure accuracy."""
+    holdout_model_share: float = Field(0.3, gt=0, lt=0.8)
+    """Share of the other prompts that trains the hold-out model and nothing else."""
+    pessimism: float = Field(1.0, ge=0)
+    """Score of a response = ensemble mean - pessimism * std (Coste et al., 2023)."""
+
+
+class PPO(_Branch):
+    """Proximal policy optimisation; every default says where it comes from."""
+
+    iterations: PositiveInt = 40
+    """Batches of rollouts in one round."""
+    rollouts: PositiveInt = 64
+    """Responses per iteration, over all workers."""
+    epochs: PositiveInt = 2
+    """Passes over one batch of rollouts."""
+    minibatch: PositiveInt = 16
+    """Responses per optimiser step, over all workers."""
+    learning_rate: PositiveFloat = 5e-4
+    """Policy adapter, AdamW."""
+    value_learning_rate: PositiveFloat = 1e-3
+    """Value adapter and head, an AdamW of its own."""
+    adam_eps: PositiveFloat = 1e-5
+    """PyTorch's place for epsilon makes 1e-8 too aggressive (Huang et al., 2023)."""
+    max_grad_norm: PositiveFloat = 1.0
+    gamma: float = Field(1.0, gt=0, le=1)
+    lam: float = Field(0.95, ge=0, le=1)
+    """GAE lambda of the advantages (Schulman et al., 2016)."""
+    value_lam: float = Field(1.0, ge=0, le=1)
+    """GAE lambda of the value's targets (VAPO, 2025: decoupled GAE)."""
+    clip: PositiveFloat = 0.2
+    """Policy ratio clip (Schulman et al., 2017)."""
+    dual_clip: float = Field(3.0, gt=1)
+    """Lower bound for negative advantages (Ye et al., 2020)."""
+    value_clip: PositiveFloat = 0.2
+    value_warmup: int = Field(10, ge=0)
+    """Value-only optimiser steps before the first policy update of a round."""
+    score_clip: PositiveFloat = 5.0
+    """Scores are clipped to +- this after normalisation."""
+    missing_eos_penalty: float = Field(1.0, ge=0)
+    """Taken from the score of a response without an end."""
+    kl_coef: float = Field(0.1, ge=0)
+    """Starting weight of the per-token KL in the reward."""
+    kl_target: float | None = Field(6.0, gt=0)
+    """Adaptive control aims at this many nats per sequence (Ziegler et al., 2019); none = fixed."""
+    kl_horizon: PositiveInt = 1000
+    """Episodes over which the controller corrects (Ziegler et al., 2019: 10,000)."""
+    approx_kl_stop: PositiveFloat = 0.03
+    """The epochs of an iteration end when KL(old || new) per token passes this."""
+    kl_budget: PositiveFloat = 12.0
+    """Nats per sequence above which the round stops and keeps its best state."""
+    length_drift: PositiveFloat = 0.5
+    """Share by which the mean length may move from the start before the round stops."""
+    entropy_floor: float = Field(0.5, ge=0, le=1)
+    """Share of the starting entropy below which the round stops."""
+
+
+class Evaluation(_Branch):
+    """What a candidate is measured on."""
+
+    prompts: PositiveInt = 300
+    """Held-out prompts answered by candidate and champion alike."""
+    bootstrap: PositiveInt = 2000
+    """Resamples of the paired bootstrap interval."""
+
+
+class Gate(_Branch):
+    """What a reward ensemble and a candidate must show."""
+
+    min_preferences: PositiveInt = 50
+    """Fewer usable preferences than this train no reward model that PPO may use."""
+    min_accuracy: float = Field(0.55, ge=0, le=1)
+    """Held-out accuracy that the ensemble must reach."""
+    min_win_rate: float = Field(0.5, ge=0, le=1)
+    """The lower end of the 95 % interval of the hold-out win rate must be above this."""
+    max_kl: PositiveFloat = 15.0
+    """Nats per sequence from the reference that a champion may be away."""
+    max_length_drift: PositiveFloat = 0.6
+    """Share by which the mean length may differ from the champion's."""
+    max_repetition: float = Field(0.05, ge=0, le=1)
+    """Share by which repeated sentences may rise over the champion's."""
+
+
+class Ray(_Branch):
+    """Where the work runs."""
+
+    address: str | None = None
+    """A running cluster; none starts a private one on this machine for each step."""
+    workers: PositiveInt = 2
+    """Equal policy workers; the same seed and number give the same adapter."""
+    reward_cpus: PositiveFloat = 1.0
+    """CPUs of one reward member's task."""
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix="RLHF_",
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
+    )
+
+    seed: int = 0
+    """Every random choice of round n derives from (seed, n)."""
+    database: str | None = None
+    """A database URL; none means SQLite in the home folder."""
+    web: Web = Web()
+    feedback: Feedback = Feedback()
+    sampling: Sampling = Sampling()
+    lora: LoRA = LoRA()
+    reward: Reward = Reward()
+    ppo: PPO = PPO()
+    evaluation: Evaluation = Evaluation()
+    gate: Gate = Gate()
+    ray: Ray = Ray()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The file arrives as init values; the environment stands above it."""
+        return env_settings, init_settings
+
+
+def load_settings(home: Path) -> Settings:
+    """Read `rlhf.toml` of a home folder (it may be absent) and the environment.
+
+    Raises InputError that names the file and the key for anything unknown or out of range.
+    """
+    file = home / "rlhf.toml"
+    tree: dict[str, Any] = {}
+    if file.exists():
+        try:
+            tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+            raise InputError(f"not valid TOML ({broken})", file=file) from broken
+    return settings_from(tree, origin=str(file) if tree else "environment")
+
+
+def settings_from(tree: dict[str, Any], *, origin: str) -> Settings:
+    """Check a tree of plain values; `origin` is named in the error."""
+    try:
+        return Settings(**tree)
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            str(first["msg"]), file=origin, field=key, fix="Correct or remove this setting"
+        ) from invalid
+
+
+def home_folder(given: Path | None) -> Path:
+    """The home folder: `--home`, else RLHF_HOME, else ~/.rlhf."""
+    return (given or Path(os.environ.get("RLHF_HOME", DEFAULT_HOME))).expanduser().absolute()
