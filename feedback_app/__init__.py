@@ -1,0 +1,1 @@
+"""What people see: pages, sign-in and the REST API."""
