@@ -7,6 +7,7 @@ process (two cores are shared by parallel test workers).
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,49 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def installed_browser() -> Path | None:
+    """The first Chromium on PATH."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return Path(found) if found else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Heavy tests share one worker and go first; browser tests need a browser."""
+    if installed_browser() is None:
+        config.hook.pytest_deselected(items=[item for item in items if needs_browser(item)])
+        items[:] = [item for item in items if not needs_browser(item)]
+    for item in filter(is_heavy, items):
+        item.add_marker(pytest.mark.xdist_group("heavy"))
+    items.sort(key=is_heavy, reverse=True)
+
+
+def needs_browser(item: pytest.Item) -> bool:
+    return item.get_closest_marker("browser") is not None
+
+
+def is_heavy(item: pytest.Item) -> bool:
+    return needs_browser(item) or item.get_closest_marker("ray") is not None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly what was left out, and how to have it."""
+    if installed_browser() is None:
+        terminalreporter.write_line(
+            f"Left out: the browser tests; none of {', '.join(BROWSERS)} is installed."
+        )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser to drive with Playwright's `executable_path`."""
+    found = installed_browser()
+    assert found is not None, "browser tests are deselected when no browser is installed"
+    return found
 
 
 @pytest.fixture
