@@ -1,0 +1,77 @@
+"""The front door: `rlhf COMMAND`. Thin commands; the work is in the rooms.
+
+The one package of `rlhf` that reaches into the other rooms, and only inside its commands, so that
+`rlhf --help` costs nothing. Nothing imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from rlhf import __version__
+from rlhf.cli import care, feed, models, run
+from rlhf.cli.options import FEED, MODELS, HomeOption, examples
+from rlhf.errors import RLHFError
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+"""No telemetry, and no library's chatter between our own lines."""
+
+app = typer.Typer(
+    name="rlhf",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("rlhf up", "rlhf users invite maria --role annotator", "rlhf status"),
+)
+app.add_typer(run.commands)
+app.add_typer(feed.commands)
+app.add_typer(feed.users, name="users", rich_help_panel=FEED)
+app.add_typer(models.commands)
+app.add_typer(models.starter, name="starter", rich_help_panel=MODELS)
+app.add_typer(care.commands)
+
+
+def main() -> None:
+    """Run a command; an error for people is one line on stderr, and its exit code."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        app()
+    except RLHFError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    home: HomeOption = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """People rate answers, reward models learn, PPO improves the chat model, the best one leads."""
+    if home is not None:
+        os.environ["RLHF_HOME"] = str(home)

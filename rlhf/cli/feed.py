@@ -1,0 +1,86 @@
+"""Commands for what people bring: their data, and themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rlhf.cli.options import HomeOption, JsonOption, examples, opened
+
+commands = typer.Typer()
+users = typer.Typer(no_args_is_help=True, help="Invite people and see who they are.")
+
+
+@users.command(
+    "invite",
+    epilog=examples(
+        "rlhf users invite maria --role annotator", "rlhf users invite shop-team --role reader"
+    ),
+)
+def invite(
+    name: Annotated[str, typer.Argument(help="A name no one else has here.")],
+    role: Annotated[
+        Literal["annotator", "operator", "reader"],
+        typer.Option(help="annotator rates; operator also runs rounds; reader pulls models."),
+    ] = "annotator",
+    hours: Annotated[float, typer.Option(min=0.1, help="How long the link is valid.")] = 72.0,
+    home: HomeOption = None,
+) -> None:
+    """Print a one-time sign-in link for a person."""
+    from rlhf.cli.terminal import show
+    from rlhf.store import people
+
+    with opened(home) as (folder, store):
+        with store.write() as tx:
+            token = people.invite(tx, name, role, hours=hours)
+        show(f"{_address(folder)}/join/{token}")
+
+
+@users.command("list", epilog=examples("rlhf users list"))
+def list_users(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Who is invited, with which role."""
+    from rlhf.cli.views import show_people
+    from rlhf.store import people
+
+    with opened(home) as (_, store), store.read() as tx:
+        show_people(people.people(tx), as_json=as_json)
+
+
+@users.command("token", epilog=examples("rlhf users token shop-team > token"))
+def token(
+    name: Annotated[str, typer.Argument(help="A person or team, invited before.")],
+    days: Annotated[int, typer.Option(min=1, help="How long the token is valid.")] = 90,
+    home: HomeOption = None,
+) -> None:
+    """Print a read-only token, once, with which another machine can pull models."""
+    from rlhf.store import people
+
+    with opened(home) as (_, store), store.write() as tx:
+        typer.echo(people.issue_token(tx, name, scope="read", days=days))
+
+
+@users.command("deactivate", epilog=examples("rlhf users deactivate maria"))
+def deactivate(
+    name: Annotated[str, typer.Argument(help="The person; their ratings stay.")],
+    home: HomeOption = None,
+) -> None:
+    """End a person's access at once."""
+    from rlhf.cli.terminal import show
+    from rlhf.store import people
+
+    with opened(home) as (_, store), store.write() as tx:
+        people.deactivate(tx, name)
+    show(f"{name} can no longer sign in, nor use links or tokens")
+
+
+def _address(folder: Path) -> str:
+    """Where the service answers: what it wrote down at its last start, else its settings."""
+    from rlhf.settings import load_settings
+
+    written = folder / "run" / "url"
+    if written.exists():
+        return written.read_text(encoding="utf-8").strip()
+    web = load_settings(folder).web
+    return f"http://{web.host}:{web.port}"
