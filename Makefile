@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast bench lint format types imports tools chromium clean
+.PHONY: help setup run test test-fast bench lint format types imports docs tools chromium clean
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -45,6 +45,9 @@ types: tools  ## mypy --strict
 
 imports: tools  ## the import rules of the house
 	@$(BIN)/lint-imports
+
+docs: setup  ## write the pages that a program can write
+	@$(BIN)/python docs/generate.py
 
 clean:  ## remove .venv, build output and caches
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
