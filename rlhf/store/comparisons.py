@@ -1,0 +1,154 @@
+"""Responses, and the comparisons of two of them that people are asked to judge."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from rlhf.errors import NotFound
+from rlhf.store import schema, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer to a prompt; `checkpoint` is the policy's digest, None for people's answers."""
+
+    id: int
+    prompt_id: int
+    text: str
+    checkpoint: str | None
+    sampling: dict[str, Any]
+    finished: bool
+    tokens: int
+    purpose: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two responses to one prompt, in the order of their ids."""
+
+    id: int
+    prompt_id: int
+    response_lo: int
+    response_hi: int
+    purpose: str
+    round_id: int | None
+    priority: float
+    created_at: float
+
+
+def add_response(
+    tx: Connection,
+    *,
+    prompt_id: int,
+    text: str,
+    checkpoint: str | None,
+    sampling: dict[str, Any],
+    finished: bool,
+    tokens: int,
+    purpose: str,
+    now: float | None = None,
+) -> int:
+    """Store one answer and return its id; an answer may be empty."""
+    validate.text_field(text, "response", longest=validate.RESPONSE_CHARS, empty=True)
+    row = tx.execute(
+        schema.responses.insert()
+        .values(
+            prompt_id=prompt_id,
+            text=text,
+            checkpoint=checkpoint,
+            sampling=validate.json_field(sampling, "sampling"),
+            finished=finished,
+            tokens=tokens,
+            purpose=purpose,
+            created_at=time.time() if now is None else now,
+        )
+        .returning(schema.responses.c.id)
+    )
+    return row.scalar_one()
+
+
+def add_comparison(
+    tx: Connection,
+    prompt_id: int,
+    response_a: int,
+    response_b: int,
+    *,
+    purpose: str = "train",
+    round_id: int | None = None,
+    wanted: int = 1,
+    priority: float = 0.0,
+    now: float | None = None,
+) -> int:
+    """Queue a comparison for `wanted` different annotators and return its id.
+
+    Raises ValueError for responses that read the same or answer another prompt.
+    """
+    lo, hi = sorted((response_a, response_b))
+    first, second = response(tx, lo), response(tx, hi)
+    if first.text == second.text:
+        raise ValueError(f"responses {lo} and {hi} read the same; there is nothing to ask")
+    if {first.prompt_id, second.prompt_id} != {prompt_id}:
+        raise ValueError(f"responses {lo} and {hi} do not both answer prompt {prompt_id}")
+    row = tx.execute(
+        schema.comparisons.insert()
+        .values(
+            prompt_id=prompt_id,
+            response_lo=lo,
+            response_hi=hi,
+            purpose=purpose,
+            round_id=round_id,
+            priority=validate.number_field(priority, "priority"),
+            created_at=time.time() if now is None else now,
+        )
+        .returning(schema.comparisons.c.id)
+    )
+    comparison_id = row.scalar_one()
+    slots = [{"comparison_id": comparison_id, "slot": slot} for slot in range(wanted)]
+    tx.execute(schema.assignments.insert(), slots)
+    return comparison_id
+
+
+def response(tx: Connection, response_id: int) -> Response:
+    """One response. Raises NotFound."""
+    table = schema.responses
+    row = tx.execute(select(table).where(table.c.id == response_id)).first()
+    if row is None:
+        raise NotFound(f"no response {response_id}")
+    return Response(**row._mapping)
+
+
+def responses_of(tx: Connection, checkpoint: str | None, purpose: str) -> list[Response]:
+    """A checkpoint's answers for one purpose, oldest first."""
+    table = schema.responses
+    rows = tx.execute(
+        select(table)
+        .where(table.c.checkpoint == checkpoint, table.c.purpose == purpose)
+        .order_by(table.c.id)
+    )
+    return [Response(**row._mapping) for row in rows]
+
+
+def comparison(tx: Connection, comparison_id: int) -> Comparison:
+    """One comparison. Raises NotFound."""
+    table = schema.comparisons
+    row = tx.execute(select(table).where(table.c.id == comparison_id)).first()
+    if row is None:
+        raise NotFound(f"no comparison {comparison_id}")
+    return Comparison(**row._mapping)
+
+
+def counts(tx: Connection, *, now: float | None = None) -> dict[str, int]:
+    """Slots by what stands with them: open, leased, rated."""
+    table = schema.assignments
+    moment = time.time() if now is None else now
+    done = tx.execute(select(func.count()).where(table.c.done)).scalar_one()
+    leased = tx.execute(
+        select(func.count()).where(~table.c.done, table.c.expires_at > moment)
+    ).scalar_one()
+    every = tx.execute(select(func.count()).select_from(table)).scalar_one()
+    return {"open": every - done - leased, "leased": leased, "rated": done}

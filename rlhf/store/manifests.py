@@ -1,0 +1,187 @@
+"""Manifests: frozen, ordered, hashed lists of ratings; what a reward model was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, exists, func, select
+
+from rlhf.errors import NotFound
+from rlhf.store import ratings, schema
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`entries` are (rating id, revision, SHA-256 of what it says), in order."""
+
+    digest: str
+    round_id: int
+    count: int
+    entries: tuple[tuple[int, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledComparison:
+    """One rating of a manifest with the texts it is about."""
+
+    rating_id: int
+    revision: int
+    comparison_id: int
+    prompt_id: int
+    prompt_messages: list[dict[str, str]]
+    chosen_text: str | None
+    """None for a tie."""
+    rejected_text: str | None
+    chosen_finished: bool
+    rejected_finished: bool
+    text_lo: str
+    text_hi: str
+    strength: int
+    tie: bool
+    both_bad: bool
+    annotator_id: int
+    round_id: int | None
+    source: str
+
+
+def freeze_manifest(tx: Connection, round_id: int, *, now: float | None = None) -> Manifest:
+    """Freeze all valid ratings for a round; asked again, it returns the same list."""
+    table = schema.manifests
+    frozen = tx.execute(select(table.c.digest).where(table.c.round_id == round_id)).first()
+    if frozen is not None:
+        return manifest(tx, frozen.digest)
+    entries = [(one.id, one.revision, one.digest) for one in ratings.current_ratings(tx)]
+    digest = hashlib.sha256(json.dumps([round_id, entries]).encode()).hexdigest()
+    row = tx.execute(
+        table.insert()
+        .values(
+            digest=digest,
+            round_id=round_id,
+            count=len(entries),
+            created_at=time.time() if now is None else now,
+        )
+        .returning(table.c.id)
+    )
+    manifest_id = row.scalar_one()
+    rows = [
+        {
+            "manifest_id": manifest_id,
+            "position": place,
+            "rating_id": rating_id,
+            "revision": revision,
+            "digest": said,
+        }
+        for place, (rating_id, revision, said) in enumerate(entries)
+    ]
+    if rows:
+        tx.execute(schema.manifest_ratings.insert(), rows)
+    return Manifest(digest, round_id, len(entries), tuple(entries))
+
+
+def manifest(tx: Connection, digest: str) -> Manifest:
+    """A frozen manifest. Raises NotFound."""
+    table, entry = schema.manifests, schema.manifest_ratings
+    head = tx.execute(select(table).where(table.c.digest == digest)).first()
+    if head is None:
+        raise NotFound(f"no manifest {digest}")
+    rows = tx.execute(
+        select(entry.c.rating_id, entry.c.revision, entry.c.digest)
+        .where(entry.c.manifest_id == head.id)
+        .order_by(entry.c.position)
+    )
+    return Manifest(
+        digest, head.round_id, head._mapping["count"], tuple((a, b, c) for a, b, c in rows)
+    )
+
+
+def latest(tx: Connection) -> str | None:
+    """Digest of the newest manifest."""
+    table = schema.manifests
+    return tx.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
+
+
+def new_ratings_since(tx: Connection, digest: str | None) -> int:
+    """Valid ratings whose comparison no rating of that manifest is about."""
+    table = schema.ratings
+    mine = select(func.count()).where(table.c.current, ~table.c.withdrawn)
+    if digest is not None:
+        used = schema.ratings.alias("used")
+        entry, head = schema.manifest_ratings, schema.manifests
+        mine = mine.where(
+            ~exists().where(
+                used.c.comparison_id == table.c.comparison_id,
+                used.c.annotator_id == table.c.annotator_id,
+                entry.c.rating_id == used.c.id,
+                entry.c.manifest_id == head.c.id,
+                head.c.digest == digest,
+            )
+        )
+    return int(tx.execute(mine).scalar_one())
+
+
+def labelled(tx: Connection, digest: str) -> list[LabelledComparison]:
+    """A manifest's ratings with their texts, in its order. Raises NotFound."""
+    manifest(tx, digest)
+    lo, hi = schema.responses.alias("lo"), schema.responses.alias("hi")
+    entry, head = schema.manifest_ratings, schema.manifests
+    rating, comparison, prompt = schema.ratings, schema.comparisons, schema.prompts
+    rows = tx.execute(
+        select(
+            rating.c.id,
+            rating.c.revision,
+            rating.c.preferred,
+            rating.c.strength,
+            rating.c.both_bad,
+            rating.c.annotator_id,
+            comparison.c.id.label("comparison_id"),
+            comparison.c.round_id,
+            comparison.c.response_lo,
+            prompt.c.id.label("prompt_id"),
+            prompt.c.messages,
+            prompt.c.source,
+            lo.c.text.label("text_lo"),
+            hi.c.text.label("text_hi"),
+            lo.c.finished.label("finished_lo"),
+            hi.c.finished.label("finished_hi"),
+        )
+        .select_from(entry)
+        .join(head, head.c.id == entry.c.manifest_id)
+        .join(rating, rating.c.id == entry.c.rating_id)
+        .join(comparison, comparison.c.id == rating.c.comparison_id)
+        .join(prompt, prompt.c.id == comparison.c.prompt_id)
+        .join(lo, lo.c.id == comparison.c.response_lo)
+        .join(hi, hi.c.id == comparison.c.response_hi)
+        .where(head.c.digest == digest)
+        .order_by(entry.c.position)
+    )
+    told = []
+    for row in rows:
+        sides = [(row.text_lo, row.finished_lo), (row.text_hi, row.finished_hi)]
+        if row.preferred != row.response_lo:
+            sides.reverse()
+        tie = row.preferred is None
+        told.append(
+            LabelledComparison(
+                rating_id=row.id,
+                revision=row.revision,
+                comparison_id=row.comparison_id,
+                prompt_id=row.prompt_id,
+                prompt_messages=row.messages,
+                chosen_text=None if tie else sides[0][0],
+                rejected_text=None if tie else sides[1][0],
+                chosen_finished=sides[0][1],
+                rejected_finished=sides[1][1],
+                text_lo=row.text_lo,
+                text_hi=row.text_hi,
+                strength=row.strength,
+                tie=tie,
+                both_bad=row.both_bad,
+                annotator_id=row.annotator_id,
+                round_id=row.round_id,
+                source=row.source,
+            )
+        )
+    return told

@@ -1,0 +1,291 @@
+"""Ratings: what an annotator said about a comparison, in revisions that are never overwritten.
+
+Every submission carries the id that was made when its lease was shown. The same id with the same
+body returns what was stored; with another body it is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.engine import Row
+
+from rlhf.errors import Conflict, Forbidden, InputError, NotFound
+from rlhf.store import events, queue, schema, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`preferred` (a response id) by `strength` 1 to 3, or None and 0 for a tie."""
+
+    preferred: int | None
+    strength: int
+    both_bad: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A rating that is durable once its transaction is."""
+
+    rating_id: int
+    revision: int
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One revision of one annotator's rating of one comparison."""
+
+    id: int
+    comparison_id: int
+    annotator_id: int
+    revision: int
+    preferred: int | None
+    strength: int
+    both_bad: bool
+    reason: str | None
+    order_shown: list[int]
+    """Response ids as they stood: left, right."""
+    active_ms: int
+    submitted_at: float
+    current: bool
+    withdrawn: bool
+    digest: str
+    """SHA-256 of what this revision says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Ratings of one annotator: in the last 24 hours, and in all."""
+
+    today: int
+    total: int
+
+
+DAY_S = 86_400
+
+
+def record_rating(
+    tx: Connection,
+    *,
+    lease_id: str,
+    submission_id: str,
+    annotator_id: int,
+    verdict: Verdict,
+    active_ms: int = 0,
+    now: float | None = None,
+) -> Saved:
+    """Store the first rating of a leased comparison.
+
+    Raises Forbidden for somebody else's lease, Conflict for a submission id with another body or
+    a slot that somebody else has filled, InputError for an impossible verdict.
+    """
+    moment = time.time() if now is None else now
+    lease = queue.own_lease(tx, lease_id, annotator_id)
+    if lease.submission_id != submission_id:
+        raise Conflict("this submission does not belong to this lease; load the comparison again")
+    shown = [lease.left_response, lease.right_response]
+    _check(verdict, shown)
+    if earlier := _submitted(tx, submission_id, annotator_id, verdict):
+        return earlier
+    assignment = tx.execute(
+        select(schema.assignments).where(schema.assignments.c.id == lease.assignment_id)
+    ).one()
+    if assignment.done or assignment.annotator_id != annotator_id:
+        _note_late(tx, annotator_id, assignment.comparison_id, verdict)
+        raise Conflict("the lease ran out and somebody else has this comparison; load the next one")
+    tx.execute(
+        update(schema.assignments).where(schema.assignments.c.id == assignment.id).values(done=True)
+    )
+    tx.execute(update(schema.leases).where(schema.leases.c.id == lease_id).values(ended_at=moment))
+    values = {
+        "comparison_id": assignment.comparison_id,
+        "lease_id": lease_id,
+        "order_shown": shown,
+        "shown_at": lease.granted_at,
+        "active_ms": int(active_ms),
+    }
+    return _insert(tx, values, annotator_id, submission_id, verdict, 1, moment)
+
+
+def revise_rating(
+    tx: Connection,
+    *,
+    rating_id: int,
+    annotator_id: int,
+    verdict: Verdict,
+    submission_id: str,
+    now: float | None = None,
+) -> Saved:
+    """Say something else about the same comparison: a new revision, the old one stays.
+
+    Raises NotFound, Forbidden for somebody else's rating, Conflict for an outdated one.
+    """
+    before = _own(tx, rating_id, annotator_id)
+    _check(verdict, before.order_shown)
+    if earlier := _submitted(tx, submission_id, annotator_id, verdict):
+        return earlier
+    if not before.current:
+        raise Conflict("a newer revision of this rating exists; load it first")
+    _supersede(tx, before.id)
+    names = ("comparison_id", "lease_id", "order_shown", "shown_at", "active_ms")
+    values = {name: getattr(before, name) for name in names}
+    moment = time.time() if now is None else now
+    revision = before.revision + 1
+    return _insert(tx, values, annotator_id, submission_id, verdict, revision, moment)
+
+
+def withdraw(tx: Connection, rating_id: int, annotator_id: int) -> None:
+    """Take a rating out of all later manifests; what it said stays in the history."""
+    _own(tx, rating_id, annotator_id)
+    tx.execute(
+        update(schema.ratings).where(schema.ratings.c.id == rating_id).values(withdrawn=True)
+    )
+
+
+def rating(tx: Connection, rating_id: int) -> Rating:
+    """One revision. Raises NotFound."""
+    table = schema.ratings
+    row = tx.execute(select(table).where(table.c.id == rating_id)).first()
+    if row is None:
+        raise NotFound(f"no rating {rating_id}")
+    return _rating(row)
+
+
+def current_ratings(tx: Connection) -> list[Rating]:
+    """The newest revision of every rating that was not withdrawn, in the order of their ids."""
+    table = schema.ratings
+    rows = tx.execute(select(table).where(table.c.current, ~table.c.withdrawn).order_by(table.c.id))
+    return [_rating(row) for row in rows]
+
+
+def my_last(tx: Connection, annotator_id: int, count: int) -> list[Rating]:
+    """An annotator's newest ratings, newest first."""
+    table = schema.ratings
+    rows = tx.execute(
+        select(table)
+        .where(table.c.annotator_id == annotator_id, table.c.current)
+        .order_by(table.c.submitted_at.desc(), table.c.id.desc())
+        .limit(count)
+    )
+    return [_rating(row) for row in rows]
+
+
+def my_progress(tx: Connection, annotator_id: int, now: float | None = None) -> Progress:
+    """How much an annotator has rated."""
+    moment = time.time() if now is None else now
+    table = schema.ratings
+    mine = select(func.count()).where(table.c.annotator_id == annotator_id, table.c.current)
+    today = tx.execute(mine.where(table.c.submitted_at > moment - DAY_S)).scalar_one()
+    return Progress(today=today, total=tx.execute(mine).scalar_one())
+
+
+def counts_by_person(tx: Connection) -> dict[int, int]:
+    """Current ratings per annotator id."""
+    table = schema.ratings
+    rows = tx.execute(
+        select(table.c.annotator_id, func.count())
+        .where(table.c.current)
+        .group_by(table.c.annotator_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _check(verdict: Verdict, shown: list[int]) -> None:
+    if not 0 <= verdict.strength <= 3:
+        raise InputError("must be 0 to 3", field="strength")
+    if (verdict.preferred is None) != (verdict.strength == 0):
+        raise InputError("a tie has strength 0, a preference 1 to 3", field="strength")
+    if verdict.preferred is not None and verdict.preferred not in shown:
+        raise InputError("is not one of the two responses shown", field="preferred")
+    if verdict.reason is not None:
+        validate.text_field(verdict.reason, "reason", longest=validate.REASON_CHARS, empty=True)
+
+
+def _submitted(
+    tx: Connection, submission_id: str, annotator_id: int, verdict: Verdict
+) -> Saved | None:
+    """What an earlier submission of the same id stored. Raises Conflict for another body."""
+    table = schema.ratings
+    row = tx.execute(select(table).where(table.c.submission_id == submission_id)).first()
+    if row is None:
+        return None
+    if row.annotator_id != annotator_id or row.body_digest != _body_digest(verdict):
+        raise Conflict("this submission was saved with another verdict; undo it to change it")
+    return Saved(row.id, row.revision, repeated=True)
+
+
+def _insert(
+    tx: Connection,
+    values: dict[str, Any],
+    annotator_id: int,
+    submission_id: str,
+    verdict: Verdict,
+    revision: int,
+    moment: float,
+) -> Saved:
+    row = tx.execute(
+        schema.ratings.insert()
+        .values(
+            **values,
+            **asdict(verdict),
+            annotator_id=annotator_id,
+            submission_id=submission_id,
+            body_digest=_body_digest(verdict),
+            revision=revision,
+            current=True,
+            submitted_at=moment,
+        )
+        .returning(schema.ratings.c.id)
+    )
+    return Saved(row.scalar_one(), revision, repeated=False)
+
+
+def _supersede(tx: Connection, rating_id: int) -> None:
+    tx.execute(update(schema.ratings).where(schema.ratings.c.id == rating_id).values(current=False))
+
+
+def _own(tx: Connection, rating_id: int, annotator_id: int) -> Row[Any]:
+    row = tx.execute(select(schema.ratings).where(schema.ratings.c.id == rating_id)).first()
+    if row is None:
+        raise NotFound(f"no rating {rating_id}")
+    if row.annotator_id != annotator_id:
+        raise Forbidden("this rating belongs to somebody else")
+    return row
+
+
+def _note_late(tx: Connection, annotator_id: int, comparison_id: int, verdict: Verdict) -> None:
+    events.note(
+        tx, f"person {annotator_id}", "late_rating", f"comparison {comparison_id}", asdict(verdict)
+    )
+
+
+def _body_digest(verdict: Verdict) -> str:
+    return hashlib.sha256(json.dumps(asdict(verdict), sort_keys=True).encode()).hexdigest()
+
+
+def _rating(row: Row[Any]) -> Rating:
+    said = [row.comparison_id, row.annotator_id, row.revision, row.preferred]
+    said += [row.strength, row.both_bad, row.reason]
+    return Rating(
+        id=row.id,
+        comparison_id=row.comparison_id,
+        annotator_id=row.annotator_id,
+        revision=row.revision,
+        preferred=row.preferred,
+        strength=row.strength,
+        both_bad=row.both_bad,
+        reason=row.reason,
+        order_shown=row.order_shown,
+        active_ms=row.active_ms,
+        submitted_at=row.submitted_at,
+        current=row.current,
+        withdrawn=row.withdrawn,
+        digest=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
+    )
