@@ -191,15 +191,13 @@ def _issue(
     token = prefix + secrets.token_urlsafe(32)
     moment = _moment(now)
     tx.execute(
-        table.insert()
-        .values(
+        table.insert().values(
             digest=_digest(token),
             person_id=person_id,
             created_at=moment,
             expires_at=moment + seconds,
             **more,
         )
-        .returning(schema.people.c.id)
     )
     return token
 
