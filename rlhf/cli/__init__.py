@@ -50,7 +50,7 @@ def main() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        app()
+        app(prog_name="rlhf")
     except RLHFError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
+from typing import cast
 
 import pysqlite3
 
@@ -60,7 +61,7 @@ def _copy(store: Store, target: Path) -> None:
     source = store.engine.raw_connection()
     copy = pysqlite3.connect(target)
     try:
-        source.driver_connection.backup(copy)
+        cast(pysqlite3.Connection, source.driver_connection).backup(copy)
         copy.execute("PRAGMA journal_mode=delete")
         faults = [row[0] for row in copy.execute("PRAGMA integrity_check") if row[0] != "ok"]
     finally:
