@@ -1,0 +1,93 @@
+"""From text to token ids to scores: the one way in which this room reads a response.
+
+Prompt and response become ids exactly as they do in sampling and PPO (`rlhf.models.text`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from reward.preferences import Messages, Preference
+from rlhf.models.roles import RoleModel
+from rlhf.models.text import prompt_ids, response_ids, right_pad
+from rlhf.settings import Sampling
+
+Numbers = NDArray[np.float64]
+BATCH = 64
+"""Sequences per forward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response to a conversation, as text."""
+
+    prompt: Messages
+    text: str
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A preference as token ids, prompt included."""
+
+    chosen: list[int]
+    rejected: list[int]
+    source: Preference
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns responses into the ids that PPO would score; `longest` is the base's context."""
+
+    tokenizer: PreTrainedTokenizerBase
+    sampling: Sampling
+    longest: int
+
+    def answer(self, prompt: Messages, text: str, finished: bool) -> list[int]:
+        """Ids of the prompt (cut as in sampling), the response and, if finished, its end."""
+        return [
+            *prompt_ids(self.tokenizer, prompt, self.sampling),
+            *response_ids(self.tokenizer, text, finished=finished),
+        ]
+
+    def pairs(self, rows: Sequence[Preference]) -> list[Encoded]:
+        """Preferences as ids, without those of which a side is longer than the context."""
+        encoded = [
+            Encoded(
+                self.answer(row.prompt, row.chosen, row.chosen_finished),
+                self.answer(row.prompt, row.rejected, row.rejected_finished),
+                row,
+            )
+            for row in rows
+        ]
+        return [
+            pair for pair in encoded if max(len(pair.chosen), len(pair.rejected)) <= self.longest
+        ]
+
+
+def score_ids(roles: RoleModel, role: str, sequences: Sequence[Sequence[int]]) -> Numbers:
+    """Scores (with the role's gain and shift) of token sequences; [N], in the given order.
+
+    Batches hold sequences of like length, which saves padding and changes nothing else.
+    """
+    scores = np.empty(len(sequences), dtype=np.float64)
+    by_length = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
+    with torch.inference_mode():
+        for start in range(0, len(by_length), BATCH):
+            batch = by_length[start : start + BATCH]
+            ids, mask = right_pad([list(sequences[index]) for index in batch], device=roles.device)
+            scores[batch] = roles.scores(role, ids, mask).double().cpu().numpy()
+    return scores
+
+
+def differences(roles: RoleModel, role: str, pairs: Sequence[Encoded]) -> Numbers:
+    """Score of the chosen response less that of the rejected one; [N]."""
+    both = score_ids(roles, role, [p.chosen for p in pairs] + [p.rejected for p in pairs])
+    chosen, rejected = np.split(both, 2)
+    return np.asarray(chosen - rejected, dtype=np.float64)

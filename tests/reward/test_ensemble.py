@@ -1,0 +1,134 @@
+"""Members become an ensemble with comparable scores and a report that the gate can read."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from reward.ensemble import assemble, untrained
+from reward.gate import decide
+from reward.preferences import Preference, PreferenceSet
+from reward.report import RewardReport
+from reward.scoring import Answer, Encoder, score_ids
+from reward.splits import jobs, plan
+from reward.training import train_member
+from rlhf.errors import UsageError
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.settings import Gate, LoRA, Reward, Sampling
+
+SETTINGS = Reward(learning_rate=3e-3)
+REFERENCE = [
+    Answer([{"role": "user", "content": f"{index}?"}], text, finished=index % 3 != 0)
+    for index, text in enumerate(["thanks", "bricks", "red thanks", "blue", "", "stone bricks"] * 4)
+]
+
+
+def politeness(count: int) -> PreferenceSet:
+    draw = random.Random(0)
+    rows = [
+        Preference(
+            prompt=[{"role": "user", "content": f"question {index}"}],
+            chosen=f"thanks {draw.choice(['red', 'blue', 'green'])}",
+            rejected=f"bricks {draw.choice(['red', 'blue', 'green'])}",
+            margin=0.0,
+            prompt_id=index,
+            rating_id=index,
+            annotator_id=index % 2,
+        )
+        for index in range(count)
+    ]
+    return PreferenceSet(tuple(rows), {"tie": 4})
+
+
+@pytest.fixture(scope="module")
+def ensemble(
+    tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, RewardReport]:
+    folder = tmp_path_factory.mktemp("ensemble")
+    preferences = politeness(150)
+    divided = plan(preferences.rows, SETTINGS)
+    trained = [
+        train_member(
+            tiny_llama,
+            job,
+            divided.heldout,
+            folder / job.name,
+            settings=SETTINGS,
+            lora=LoRA(),
+            sampling=Sampling(),
+        )
+        for job in jobs(divided, members=3, seed=0)
+    ]
+    report = assemble(
+        tiny_llama, folder, trained, preferences, divided, REFERENCE, sampling=Sampling()
+    )
+    return folder, report
+
+
+@pytest.mark.slow
+def test_every_member_scores_the_reference_with_mean_0_and_spread_1(
+    ensemble: tuple[Path, RewardReport], tiny_llama: Path
+) -> None:
+    folder, report = ensemble
+    tokenizer = load_tokenizer(tiny_llama)
+    roles = RoleModel(load_base(tiny_llama), tokenizer)
+    encoder = Encoder(tokenizer, Sampling(), longest=1024)
+    sequences = [encoder.answer(one.prompt, one.text, one.finished) for one in REFERENCE]
+    for member in (*report.members, report.holdout):
+        assert member is not None
+        roles.load_role(member.name, folder / member.name)
+        scores = score_ids(roles, member.name, sequences)
+        assert scores.mean() == pytest.approx(0, abs=1e-4)
+        assert scores.std() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_report_passes_the_gate_and_says_what_was_seen(
+    ensemble: tuple[Path, RewardReport],
+) -> None:
+    _, report = ensemble
+    assert report.ensemble.value > 0.9
+    assert report.holdout is not None
+    assert report.holdout.accuracy.value > 0.9
+    assert report.ensemble.count == report.split["heldout"]
+    assert (report.ratings, report.preferences, report.excluded) == (154, 150, {"tie": 4})
+    assert report.agreement is not None
+    assert report.agreement > 0.8
+    assert report.holdout_agreement is not None
+    assert report.temperature is not None
+    assert report.calibration_error is not None
+    assert sum(one.accuracy.count for one in report.annotators) == report.ensemble.count
+    assert [one.annotator_id for one in report.annotators] == [0, 1]
+    assert decide(report, Gate()).passed
+    assert RewardReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+@pytest.mark.slow
+def test_one_reference_response_cannot_normalise(
+    ensemble: tuple[Path, RewardReport], tiny_llama: Path
+) -> None:
+    folder, report = ensemble
+    preferences = politeness(150)
+    divided = plan(preferences.rows, SETTINGS)
+    with pytest.raises(UsageError, match="two reference responses"):
+        assemble(
+            tiny_llama,
+            folder,
+            report.members,
+            preferences,
+            divided,
+            REFERENCE[:1],
+            sampling=Sampling(),
+        )
+
+
+def test_a_round_with_too_few_preferences_is_refused_not_failed() -> None:
+    preferences = politeness(2)
+    report = untrained(preferences, plan(preferences.rows, SETTINGS))
+    decision = decide(report, Gate())
+    assert not decision.passed
+    assert any("2 usable preferences from 6 ratings" in reason for reason in decision.reasons)

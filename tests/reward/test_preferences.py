@@ -1,0 +1,189 @@
+"""Which ratings become preferences, and who may see which prompt."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reward
+from reward.preferences import BOTH_BAD, SAME_TEXT, TIE, Preference, build, prompt_key, table
+from reward.splits import Plan, bootstrap, jobs, plan
+from rlhf.settings import Reward
+from rlhf.store.manifests import LabelledComparison
+
+
+def rated(
+    preferred: str | None = "lo",
+    *,
+    strength: int = 2,
+    both_bad: bool = False,
+    lo: str = "Certainly.",
+    hi: str = "No.",
+    rating_id: int = 1,
+) -> LabelledComparison:
+    chosen, rejected = {"lo": (lo, hi), "hi": (hi, lo), None: (None, None)}[preferred]
+    return LabelledComparison(
+        rating_id=rating_id,
+        revision=1,
+        comparison_id=rating_id,
+        prompt_id=7,
+        prompt_messages=[{"role": "user", "content": "Where is my parcel?"}],
+        text_lo=lo,
+        text_hi=hi,
+        chosen_text=chosen,
+        rejected_text=rejected,
+        chosen_finished=True,
+        rejected_finished=preferred != "lo",
+        strength=strength if preferred else 0,
+        tie=preferred is None,
+        both_bad=both_bad,
+        annotator_id=3,
+        round_id=1,
+        source="people",
+    )
+
+
+ratings = st.builds(
+    rated,
+    preferred=st.sampled_from(["lo", "hi", None]),
+    strength=st.integers(1, 3),
+    both_bad=st.booleans(),
+    lo=st.sampled_from(["a", "b", ""]),
+    hi=st.sampled_from(["a", "b", ""]),
+    rating_id=st.integers(1, 10**6),
+)
+
+
+@given(st.lists(ratings, max_size=40))
+def test_every_rating_is_a_preference_or_counted(
+    labelled: list[LabelledComparison],
+) -> None:
+    built = build(labelled, margin_scale=1.0)
+    assert len(built.rows) + sum(built.excluded.values()) == len(labelled) == built.ratings
+    assert set(built.excluded) <= {TIE, BOTH_BAD, SAME_TEXT}
+    assert all(row.chosen != row.rejected for row in built.rows)
+
+
+def test_the_chosen_response_is_the_preferred_one_with_its_end() -> None:
+    first, second = build([rated("lo"), rated("hi")], margin_scale=0.0).rows
+    assert (first.chosen, first.rejected) == ("Certainly.", "No.")
+    assert (second.chosen, second.rejected) == ("No.", "Certainly.")
+    assert (first.chosen_finished, first.rejected_finished) == (True, False)
+
+
+def test_a_tie_teaches_nothing_and_a_better_bad_response_teaches_its_order() -> None:
+    built = build(
+        [rated(None), rated(None, both_bad=True), rated("hi", both_bad=True)], margin_scale=0.0
+    )
+    assert built.excluded == {TIE: 1, BOTH_BAD: 1}
+    assert [row.chosen for row in built.rows] == ["No."]
+
+
+def test_equal_responses_are_never_a_preference() -> None:
+    assert build([rated("lo", lo="x", hi="x")], margin_scale=0.0).excluded == {SAME_TEXT: 1}
+
+
+@pytest.mark.parametrize(("strength", "margin"), [(1, 0.5), (2, 1.0), (3, 1.5)])
+def test_strength_sets_the_margin(strength: int, margin: float) -> None:
+    (row,) = build([rated(strength=strength)], margin_scale=1.5).rows
+    assert row.margin == pytest.approx(margin)
+
+
+def test_the_table_is_in_the_format_that_trl_reads() -> None:
+    from datasets import Dataset
+    from trl import is_conversational
+
+    frame = table(build([rated("hi", strength=3)], margin_scale=1.0).rows)
+    (example,) = Dataset.from_pandas(frame)
+    assert is_conversational(example)
+    assert example["prompt"] == [{"role": "user", "content": "Where is my parcel?"}]
+    assert example["chosen"] == [{"role": "assistant", "content": "No."}]
+    assert example["rejected"] == [{"role": "assistant", "content": "Certainly."}]
+    assert example["margin"] == 1.0
+
+
+def preference(question: str, rating_id: int = 0) -> Preference:
+    return Preference(
+        prompt=[{"role": "user", "content": question}],
+        chosen="yes",
+        rejected="no",
+        margin=0.0,
+        prompt_id=rating_id,
+        rating_id=rating_id,
+        annotator_id=1,
+    )
+
+
+def parts(divided: Plan) -> list[tuple[Preference, ...]]:
+    return [divided.members, divided.holdout, divided.heldout]
+
+
+@given(
+    st.lists(st.text(max_size=6), max_size=60),
+    st.floats(0.01, 0.49),
+    st.floats(0.01, 0.79),
+)
+def test_no_prompt_is_in_two_parts_and_no_rating_is_lost(
+    questions: list[str], heldout: float, holdout: float
+) -> None:
+    rows = [preference(question, index) for index, question in enumerate(questions)]
+    divided = plan(rows, Reward(heldout_share=heldout, holdout_model_share=holdout))
+    prompts = [{row.prompt_key for row in part} for part in parts(divided)]
+    assert all(not one & other for one, other in combinations(prompts, 2))
+    assert sorted(row.rating_id for part in parts(divided) for row in part) == list(
+        range(len(questions))
+    )
+
+
+def test_the_shares_hold_on_average() -> None:
+    sizes = plan([preference(f"question {i}") for i in range(4000)], Reward()).sizes
+    assert sizes["heldout"] / 4000 == pytest.approx(0.15, abs=0.02)
+    assert sizes["holdout"] / 4000 == pytest.approx(0.85 * 0.3, abs=0.02)
+
+
+def test_a_prompt_stays_in_its_part_when_more_is_rated() -> None:
+    early = [preference(f"question {i}", i) for i in range(50)]
+    late = early + [preference(f"later {i}", 100 + i) for i in range(500)]
+    for before, after in zip(
+        parts(plan(early, Reward())), parts(plan(late, Reward())), strict=True
+    ):
+        assert {row.rating_id for row in before} <= {row.rating_id for row in after}
+
+
+def test_the_key_of_a_prompt_is_stable_between_processes_and_versions() -> None:
+    # printf '[["user", "Hello"]]' | sha256sum
+    expected = "1d9f4feaa9db000b474b2a10f79a8169e7c6c3215bbb1748f47f50f42d75c099"
+    assert prompt_key([{"role": "user", "content": "Hello"}]) == expected
+
+
+def test_every_member_has_its_own_sample_and_the_hold_out_all_of_its_rows() -> None:
+    divided = plan([preference(f"question {i}", i) for i in range(300)], Reward())
+    planned = jobs(divided, members=3, seed=5)
+    assert [job.name for job in planned] == ["reward-0", "reward-1", "reward-2", "holdout"]
+    assert len({job.seed for job in planned}) == 4
+    assert len({tuple(row.rating_id for row in job.rows) for job in planned[:3]}) == 3
+    assert planned[3].rows == divided.holdout
+    assert planned == jobs(divided, members=3, seed=5)
+    assert {job.seed for job in planned}.isdisjoint(job.seed for job in jobs(divided, 3, seed=6))
+
+
+def test_a_bootstrap_sample_misses_about_a_third_of_the_rows() -> None:
+    rows = [preference(f"question {i}", i) for i in range(2000)]
+    sample = bootstrap(rows, seed=1)
+    assert len(sample) == 2000
+    assert len({row.rating_id for row in sample}) / 2000 == pytest.approx(1 - 1 / 2.71828, abs=0.03)
+
+
+def test_an_empty_part_trains_nothing() -> None:
+    assert jobs(plan([], Reward()), members=3, seed=0) == ()
+
+
+def test_nothing_in_this_room_knows_of_gold() -> None:
+    for file in Path(reward.__file__).parent.glob("*.py"):
+        source = file.read_text().lower()
+        assert "gold" not in source, file
+        assert "starter" not in source, file
