@@ -1,0 +1,1 @@
+"""One frozen base, roles as adapters on it, and answers drawn from them."""

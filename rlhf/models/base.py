@@ -1,0 +1,148 @@
+"""The frozen base: any Hugging Face causal language model, from a folder or a hub id.
+
+Only safetensors are read and no code that comes with a model is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub.errors import HFValidationError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from rlhf.errors import ModelError
+
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+PLAIN_CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ message['role'] + ': ' + message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+)
+"""For tokenizers without a template of their own: one `role: text` line per turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseIdentity:
+    """Which base a home belongs to: where it was found, and the hash of what it is."""
+
+    path: str
+    """Absolute folder or hub id."""
+    kind: str
+    """"folder" or "hub"."""
+    revision: str | None
+    """Commit of a hub model."""
+    sha256: str
+    """Over configuration and weights."""
+
+
+def base_identity(path: str | Path) -> BaseIdentity:
+    """Look a base up and hash it. Raises ModelError when it is no usable model."""
+    folder = Path(path).expanduser()
+    if folder.exists():
+        folder = folder.resolve()
+        _check_folder(folder)
+        return BaseIdentity(str(folder), "folder", None, _folder_digest(folder))
+    model = load_base(path)
+    revision = getattr(model.config, "_commit_hash", None)
+    return BaseIdentity(str(path), "hub", revision, weights_digest(model))
+
+
+def load_tokenizer(path: str | Path) -> Tokenizer:
+    """The tokenizer of a base; one without a chat template gets PLAIN_CHAT_TEMPLATE.
+
+    Raises ModelError when there is none, or when it cannot end a turn.
+    """
+    _check_folder_if_local(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path))
+    except (OSError, ValueError, KeyError, HFValidationError) as missing:
+        raise ModelError(
+            f"{path}: no tokenizer can be loaded ({_first_line(missing)})"
+        ) from missing
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"{path}: the tokenizer has no end-of-sequence token to end a turn with")
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = PLAIN_CHAT_TEMPLATE
+    return tokenizer
+
+
+def load_base(path: str | Path, device: str | torch.device | None = None) -> PreTrainedModel:
+    """The model, frozen, in evaluation mode: fp32 on CPU, bf16 on a GPU.
+
+    Raises ModelError that says what is missing.
+    """
+    _check_folder_if_local(path)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
+    try:
+        config = AutoConfig.from_pretrained(str(path))
+        if getattr(config, "auto_map", None):
+            raise ModelError(f"{path}: this model wants to run code of its own; that is refused")
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            str(path), config=config, dtype=dtype, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError, HFValidationError) as broken:
+        raise ModelError(
+            f"{path}: no causal language model can be loaded ({_first_line(broken)}). "
+            "Give a folder with config.json, *.safetensors and a tokenizer, or a hub id"
+        ) from broken
+    model.to(device=place)  # type: ignore[arg-type]
+    model.requires_grad_(False).eval()
+    return model
+
+
+def weights_digest(model: PreTrainedModel) -> str:
+    """SHA-256 over the names and bytes of all weights, in the order of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _check_folder_if_local(path: str | Path) -> None:
+    folder = Path(path).expanduser()
+    if folder.exists() or str(path).startswith((".", "/", "~")):
+        _check_folder(folder)
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists():
+        raise ModelError(f"{folder}: there is no such folder")
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: this is a file; give the folder of a model")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder}: this is no model folder; config.json is missing")
+    try:
+        plain = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as broken:
+        raise ModelError(f"{folder / 'config.json'}: not valid JSON ({broken})") from broken
+    if "model_type" not in plain:
+        raise ModelError(f"{folder / 'config.json'}: names no model_type")
+    if not any(folder.glob("*.safetensors")):
+        pickles = [file.name for pattern in PICKLES for file in folder.glob(pattern)]
+        hint = f"; {pickles[0]} is a pickle, convert it to safetensors" if pickles else ""
+        raise ModelError(f"{folder}: no *.safetensors weights are in it{hint}")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        raise ModelError(f"{folder}: no tokenizer is in it (tokenizer.json)")
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in (folder / "config.json", *sorted(folder.glob("*.safetensors"))):
+        digest.update(file.name.encode())
+        with file.open("rb") as data:
+            digest.update(hashlib.file_digest(data, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

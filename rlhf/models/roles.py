@@ -1,0 +1,284 @@
+"""One frozen base, one adapter per role: policy, value, and every reward model.
+
+The reference is the base with adapters off, so it costs nothing and cannot drift. Roles that
+score carry an fp32 head (a weight of the hidden size and a bias) with a gain and a shift.
+B sequences of S tokens, hidden size D.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import (
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from rlhf.errors import ModelError
+from rlhf.models.base import PICKLES, weights_digest
+from rlhf.models.text import tokenizer_digest
+from rlhf.settings import LoRA
+
+ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+HEAD, HEAD_CONFIG = "head.safetensors", "head.json"
+
+
+class Head(nn.Module):
+    """Hidden state -> score: `gain * (w h + b) + shift`, in fp32."""
+
+    def __init__(self, hidden: int, seed: int) -> None:
+        super().__init__()
+        noise = torch.Generator().manual_seed(seed)
+        std = (hidden + 1) ** -0.5  # Stiennon et al. (2020), appendix C.1
+        self.weight = nn.Parameter(torch.randn(hidden, generator=noise) * std)
+        self.bias = nn.Parameter(torch.zeros(()))
+        self.gain: Tensor
+        self.shift: Tensor
+        self.register_buffer("gain", torch.ones(()))
+        self.register_buffer("shift", torch.zeros(()))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[..., D] -> [...]."""
+        return self.gain * (hidden.float() @ self.weight + self.bias) + self.shift
+
+
+class RoleModel:
+    """A base with named adapters and heads; exactly one role, or none, is on at a time."""
+
+    def __init__(self, base: PreTrainedModel, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.base = base
+        self.base_digest = weights_digest(base)
+        self.heads: dict[str, Head] = {}
+        self._peft: PeftModel | None = None
+        vocabulary = int(base.config.get_text_config().vocab_size)
+        if len(tokenizer) > vocabulary:
+            raise ModelError(
+                f"the tokenizer has {len(tokenizer)} tokens, the model only {vocabulary}; "
+                "they do not belong together"
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the base lies."""
+        return self.base.device
+
+    @property
+    def context(self) -> int:
+        """The longest sequence that the base takes, in tokens."""
+        return int(getattr(self.base.config.get_text_config(), "max_position_embeddings", 10**9))
+
+    @property
+    def hidden_size(self) -> int:
+        """D."""
+        return int(self.base.config.get_text_config().hidden_size)
+
+    @property
+    def roles(self) -> list[str]:
+        """Names of all roles."""
+        return sorted(self._peft.peft_config) if self._peft else []
+
+    def add_role(self, name: str, lora: LoRA, *, head: bool, seed: int) -> None:
+        """A fresh adapter that changes nothing yet (B = 0), and a head if the role scores."""
+        self._add_adapter(name, self._lora_config(lora), seed)
+        if head:
+            self.heads[name] = Head(self.hidden_size, seed).to(self.device)
+
+    def copy_role(self, source: str, target: str) -> None:
+        """Make (or overwrite) `target` with the weights, head, gain and shift of `source`."""
+        peft = self._model()
+        if target not in peft.peft_config:
+            self._add_adapter(target, copy.deepcopy(peft.peft_config[source]), 0)
+        weights = get_peft_model_state_dict(peft, adapter_name=source)
+        set_peft_model_state_dict(
+            peft, {name: value.clone() for name, value in weights.items()}, adapter_name=target
+        )
+        if source in self.heads:
+            self.heads[target] = Head(self.hidden_size, 0).to(self.device)
+            self.heads[target].load_state_dict(self.heads[source].state_dict())
+
+    @contextmanager
+    def use(self, role: str | None) -> Iterator[None]:
+        """Switch a role's adapter on (None: the reference, all adapters off)."""
+        peft = self._model()
+        if role is None:
+            with peft.disable_adapter():
+                yield
+            return
+        if role not in peft.peft_config:
+            raise KeyError(f"no role '{role}'; there are {', '.join(self.roles)}")
+        peft.set_adapter(role)
+        yield
+
+    def trainable(self, role: str) -> list[tuple[str, nn.Parameter]]:
+        """(name, parameter) of a role's adapter and head, in a fixed order."""
+        marked = f".{role}."
+        named = [
+            (name.replace(marked, "."), parameter)
+            for name, parameter in self._model().named_parameters()
+            if marked in name and "lora_" in name
+        ]
+        head = self.heads.get(role)
+        if head is not None:
+            named += [("head.weight", head.weight), ("head.bias", head.bias)]
+        return named
+
+    def hidden(self, role: str | None, ids: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states [B, S, D] of right- or left-padded ids [B, S]."""
+        positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
+        with self.use(role):
+            out = self.base.base_model(
+                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
+            )
+        states: Tensor = out.last_hidden_state
+        return states
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Vocabulary logits [..., V] in fp32 from hidden states [..., D]."""
+        logits: Tensor = self.base.get_output_embeddings()(hidden).float()
+        config = self.base.config.get_text_config()
+        cap = getattr(config, "final_logit_softcapping", None)
+        if cap:
+            logits = cap * torch.tanh(logits / cap)
+        return logits * (getattr(config, "logit_scale", None) or 1.0)
+
+    def scores(self, role: str, ids: Tensor, mask: Tensor) -> Tensor:
+        """Score [B] of each sequence, read at its last attended token."""
+        hidden = self.hidden(role, ids, mask)
+        last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
+        rows = torch.arange(len(ids), device=ids.device)
+        score: Tensor = self.heads[role](hidden[rows, last])
+        return score
+
+    def values(self, role: str, ids: Tensor, mask: Tensor) -> Tensor:
+        """Head output [B, S] at every position."""
+        value: Tensor = self.heads[role](self.hidden(role, ids, mask))
+        return value
+
+    def set_normalisation(self, role: str, *, gain: float, shift: float) -> None:
+        """From now on the role's score is `gain * raw + shift`."""
+        self.heads[role].gain.fill_(gain)
+        self.heads[role].shift.fill_(shift)
+
+    def save_role(self, name: str, folder: str | Path) -> None:
+        """Write a standard PEFT adapter folder; a role that scores gets its head beside it."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        peft = self._model()
+        weights = get_peft_model_state_dict(peft, adapter_name=name)
+        save_file(
+            {key: value.detach().cpu().contiguous().clone() for key, value in weights.items()},
+            target / ADAPTER,
+            metadata={"format": "pt"},
+        )
+        config = peft.peft_config[name].to_dict()
+        config |= {"inference_mode": True, "base_model_name_or_path": self.base.name_or_path}
+        _write_json(target / ADAPTER_CONFIG, _plain(config))
+        if name in self.heads:
+            tensors = {
+                k: v.detach().cpu().clone() for k, v in self.heads[name].state_dict().items()
+            }
+            save_file(tensors, target / HEAD)
+            _write_json(target / HEAD_CONFIG, self._head_identity())
+
+    def load_role(self, name: str, folder: str | Path) -> None:
+        """Load a folder that `save_role` wrote (a plain PEFT adapter for roles without a head).
+
+        Raises ModelError for pickles, another base, or a missing or foreign head.
+        """
+        source = Path(folder)
+        _check_adapter(source)
+        config = LoraConfig.from_pretrained(str(source))
+        config.inference_mode = False
+        self._add_adapter(name, config, 0)
+        result: Any = set_peft_model_state_dict(
+            self._model(), load_file(source / ADAPTER), adapter_name=name
+        )
+        foreign = [key for key in result.unexpected_keys if "lora_" in key]
+        if foreign:
+            raise ModelError(f"{source}: the adapter is for another model (has {foreign[0]})")
+        if (source / HEAD).exists() or (source / HEAD_CONFIG).exists():
+            self._load_head(name, source)
+
+    def _load_head(self, name: str, source: Path) -> None:
+        for part in (HEAD, HEAD_CONFIG):
+            if not (source / part).is_file():
+                raise ModelError(f"{source}: the reward head is incomplete, {part} is missing")
+        told = json.loads((source / HEAD_CONFIG).read_text(encoding="utf-8"))
+        for key, mine in self._head_identity().items():
+            if told.get(key) != mine:
+                raise ModelError(
+                    f"{source}: the reward head belongs to another {key.replace('_', ' ')}"
+                )
+        head = Head(self.hidden_size, 0)
+        head.load_state_dict(load_file(source / HEAD))
+        self.heads[name] = head.to(self.device)
+
+    def _head_identity(self) -> dict[str, Any]:
+        return {
+            "hidden_size": self.hidden_size,
+            "base": self.base_digest,
+            "tokenizer": tokenizer_digest(self.tokenizer),
+        }
+
+    def _lora_config(self, lora: LoRA) -> LoraConfig:
+        depth = int(self.base.config.get_text_config().num_hidden_layers)
+        layers = lora.adapted_layers
+        wanted = {"all": depth, "top-half": depth // 2}.get(str(layers), layers)
+        adapted = None if wanted == depth else list(range(depth - int(wanted), depth))
+        return LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=0.0,
+            bias="none",
+            target_modules="all-linear",
+            layers_to_transform=adapted,
+            task_type="CAUSAL_LM",
+        )
+
+    def _add_adapter(self, name: str, config: PeftConfig, seed: int) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self._peft is None:
+                self._peft = PeftModel(self.base, config, adapter_name=name)
+            elif name not in self._peft.peft_config:
+                self._peft.add_adapter(name, config)
+        self._peft.eval()
+
+    def _model(self) -> PeftModel:
+        if self._peft is None:
+            raise KeyError("no role has been added yet")
+        return self._peft
+
+
+def _check_adapter(source: Path) -> None:
+    pickles = [file.name for pattern in PICKLES for file in source.glob(pattern)]
+    if pickles:
+        raise ModelError(f"{source}: {pickles[0]} is a pickle; only safetensors are read")
+    for part in (ADAPTER, ADAPTER_CONFIG):
+        if not (source / part).is_file():
+            raise ModelError(f"{source}: this is no adapter folder; {part} is missing")
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: sorted(value) if isinstance(value, set) else getattr(value, "value", value)
+        for key, value in config.items()
+    }
+
+
+def _write_json(file: Path, plain: dict[str, Any]) -> None:
+    file.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8")

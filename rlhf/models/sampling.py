@@ -1,0 +1,118 @@
+"""Answers drawn from a role, token by token, with a key-value cache.
+
+Each answer's noise comes from its own key, (seed, iteration, prompt, sample) say, so that the
+same answer can be drawn again by any worker in any batch (up to the rounding of floats).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from rlhf.models.roles import RoleModel
+from rlhf.models.text import left_pad
+from rlhf.seeds import derived
+from rlhf.settings import Sampling
+
+COMPACT_BELOW = 0.75
+"""Finished answers leave the batch when fewer than this share of it still runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledResponse:
+    """Token ids [T], the end token included where there is one."""
+
+    ids: list[int]
+    finished: bool
+
+
+def sample(
+    roles: RoleModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    role: str | None,
+    sampling: Sampling,
+    noise_keys: Sequence[tuple[int, ...]],
+) -> list[SampledResponse]:
+    """One answer per prompt (ids [P]) from `role` (None: the reference), in the given order."""
+    if not prompts:
+        return []
+    noise = torch.stack([_noise(key, sampling.max_new_tokens) for key in noise_keys])
+    with torch.inference_mode(), roles.use(role):
+        drawn = _decode(roles, prompts, sampling, noise.to(roles.device))
+    end = roles.tokenizer.eos_token_id
+    return [SampledResponse(ids, bool(ids) and ids[-1] == end) for ids in drawn]
+
+
+def _decode(
+    roles: RoleModel, prompts: Sequence[Sequence[int]], sampling: Sampling, noise: Tensor
+) -> list[list[int]]:
+    ends = end_tokens(roles)
+    ids, mask = left_pad(prompts, roles.device)
+    position = mask.sum(dim=1, keepdim=True)
+    positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
+    cache = DynamicCache(config=roles.base.config)
+    running = torch.arange(len(prompts), device=roles.device)
+    alive = torch.ones(len(prompts), dtype=torch.bool, device=roles.device)
+    drawn: list[list[int]] = [[] for _ in prompts]
+    room = min(sampling.max_new_tokens, roles.context - ids.shape[1])
+    for step in range(room):
+        out = roles.base.base_model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        logits = roles.logits(out.last_hidden_state[:, -1]) / sampling.temperature
+        chosen = _pick(torch.softmax(logits, dim=-1), noise[running, step])
+        for row, token, on in zip(running.tolist(), chosen.tolist(), alive.tolist(), strict=True):
+            if on:
+                drawn[row].append(token)
+        alive = alive & ~torch.isin(chosen, ends)
+        if not alive.any():
+            break
+        ids, positions = chosen.unsqueeze(1), position + step
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        if alive.float().mean() < COMPACT_BELOW:
+            kept = alive.nonzero().squeeze(1)
+            cache.batch_select_indices(kept)
+            ids, mask, positions = ids[kept], mask[kept], positions[kept]
+            position, running, alive = position[kept], running[kept], alive[kept]
+    return [_ended(tokens, roles, ends) for tokens in drawn]
+
+
+def end_tokens(roles: RoleModel) -> Tensor:
+    """Ids that end an answer: the tokenizer's, and those of the model's generation settings."""
+    told = roles.base.generation_config.eos_token_id
+    several = told if isinstance(told, list) else [] if told is None else [told]
+    every = sorted({int(one) for one in (roles.tokenizer.eos_token_id, *several)})
+    return torch.tensor(every, device=roles.device)
+
+
+def _ended(tokens: list[int], roles: RoleModel, ends: Tensor) -> list[int]:
+    """Any end token becomes the tokenizer's own, the one that rewards and templates know."""
+    if tokens and tokens[-1] in ends.tolist():
+        return [*tokens[:-1], int(roles.tokenizer.eos_token_id)]
+    return tokens
+
+
+def _noise(key: tuple[int, ...], length: int) -> Tensor:
+    """`length` uniform numbers in [0, 1) that belong to the key."""
+    generator = torch.Generator().manual_seed(derived(*key))
+    return torch.rand(length, generator=generator, dtype=torch.float64)
+
+
+def _pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """Inverse transform sampling: [B, V], [B] -> token ids [B]."""
+    cumulative = probabilities.double().cumsum(dim=-1)
+    scaled = uniform.unsqueeze(1) * cumulative[:, -1:]
+    return (
+        torch.searchsorted(cumulative, scaled, right=True)
+        .squeeze(1)
+        .clamp_max(probabilities.shape[-1] - 1)
+    )

@@ -1,0 +1,1 @@
+"""Proximal policy optimisation in pure torch: no Ray, no files, no database."""

@@ -1,0 +1,45 @@
+"""How far the policy is from the reference, and how hard the reward pulls it back.
+
+Units: nats; "per sequence" means summed over a response's tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+MAX_ERROR = 0.2
+"""The controller never corrects by more than this share at once (Ziegler et al., 2019)."""
+
+
+def k1(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
+    """log p - log q of each sampled token: unbiased, may be negative (Schulman, 2020)."""
+    return logprob - ref_logprob
+
+
+def k3(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
+    """(q/p - 1) - log(q/p): unbiased, never negative, less noisy (Schulman, 2020)."""
+    ratio = ref_logprob - logprob
+    return ratio.exp() - 1 - ratio
+
+
+@dataclass(slots=True)
+class KLController:
+    """The KL coefficient of the reward: adaptive towards `target`, or fixed without one.
+
+    coef *= 1 + clip(kl / target - 1, -0.2, 0.2) * episodes / horizon (Ziegler et al., 2019, 2.2).
+    """
+
+    coef: float
+    target: float | None
+    """Nats per sequence."""
+    horizon: int
+    """Episodes (responses)."""
+
+    def update(self, kl: float, episodes: int) -> None:
+        """Learn from a batch of `episodes` responses whose mean KL was `kl` nats per sequence."""
+        if self.target is None:
+            return
+        error = max(-MAX_ERROR, min(MAX_ERROR, kl / self.target - 1))
+        self.coef *= 1 + error * episodes / self.horizon

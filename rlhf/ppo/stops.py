@@ -1,0 +1,85 @@
+"""When to stop a round before the policy has learnt to please the reward model alone.
+
+Pure rules over the figures of finished iterations; each answers with a reason in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from rlhf.settings import PPO
+
+WINDOW = 5
+"""Iterations over which figures are averaged, so that one odd batch stops nothing."""
+
+BAD_VALUE = -0.5
+"""Explained variance below which the value role misleads more than it helps."""
+
+OVERFITTED = 0.25
+"""Fall of the hold-out's mean score, in standard deviations of the reference, from its best."""
+
+Figures = dict[str, float]
+
+
+def reason(history: Sequence[Figures], limits: PPO) -> str | None:
+    """Why to stop after the newest iteration, or None to go on."""
+    if len(history) < WINDOW:
+        return None
+    rules = (_too_far, _length_drifted, _entropy_collapsed, _value_lost, _over_optimised)
+    return next((said for rule in rules if (said := rule(history, limits))), None)
+
+
+def _too_far(history: Sequence[Figures], limits: PPO) -> str | None:
+    kl = _recent(history, "objective/kl")
+    if kl <= limits.kl_budget:
+        return None
+    return f"KL {kl:.1f} nats per sequence is over the budget of {limits.kl_budget:g}"
+
+
+def _length_drifted(history: Sequence[Figures], limits: PPO) -> str | None:
+    start = fmean(one["completion/length"] for one in history[:WINDOW])
+    drift = _recent(history, "completion/length") / start - 1
+    if abs(drift) <= limits.length_drift:
+        return None
+    return f"answers are {abs(drift):.0%} {'longer' if drift > 0 else 'shorter'} than at the start"
+
+
+def _entropy_collapsed(history: Sequence[Figures], limits: PPO) -> str | None:
+    start = fmean(one["objective/entropy"] for one in history[:WINDOW])
+    left = _recent(history, "objective/entropy") / start
+    if left >= limits.entropy_floor:
+        return None
+    return f"entropy fell to {left:.0%} of the start: the policy says nearly the same every time"
+
+
+def _value_lost(history: Sequence[Figures], limits: PPO) -> str | None:
+    recent = [one["value/explained_variance"] for one in history[-WINDOW:]]
+    if len(history) <= WINDOW or max(recent) >= BAD_VALUE:
+        return None
+    return f"the value role explains nothing (explained variance below {BAD_VALUE:g})"
+
+
+def _over_optimised(history: Sequence[Figures], limits: PPO) -> str | None:
+    """The hold-out reward model falls while the proxy rises (Gao et al., 2022)."""
+    if len(history) < 2 * WINDOW or "objective/holdout" not in history[0]:
+        return None
+    held = _means(history, "objective/holdout")
+    proxy = _means(history, "objective/score")
+    best = max(range(len(held)), key=held.__getitem__)
+    fell = held[best] - held[-1]
+    if fell <= OVERFITTED or proxy[-1] <= proxy[best]:
+        return None
+    return (
+        f"the hold-out reward model fell by {fell:.2f} from its best while the score rose: "
+        "over-optimisation"
+    )
+
+
+def _recent(history: Sequence[Figures], name: str) -> float:
+    return fmean(one[name] for one in history[-WINDOW:])
+
+
+def _means(history: Sequence[Figures], name: str) -> list[float]:
+    figures = [one[name] for one in history]
+    return [fmean(figures[i : i + WINDOW]) for i in range(len(figures) - WINDOW + 1)]
