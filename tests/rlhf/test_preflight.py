@@ -1,0 +1,49 @@
+"""Preflight on real tiny models: what is usable passes, what is not says why."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rlhf.checks import Check, Verdict
+from rlhf.errors import ModelError
+from rlhf.preflight import examine
+from rlhf.settings import Settings
+
+
+def by_name(model: Path, settings: Settings) -> dict[str, Check]:
+    return {check.name: check for check in examine(str(model), settings)}
+
+
+def test_a_usable_model_answers_through_an_adapter(tiny_llama: Path) -> None:
+    found = by_name(tiny_llama, Settings())
+    assert not [check for check in found.values() if check.verdict is Verdict.BAD]
+    assert "tokens in" in found["answer"].found
+    assert found["chat template"].verdict is Verdict.OK
+
+
+def test_a_context_shorter_than_prompt_and_answer_is_bad(tiny_llama: Path) -> None:
+    wide = Settings.model_validate({"sampling": {"max_prompt_tokens": 1000, "max_new_tokens": 64}})
+    context = by_name(tiny_llama, wide)["context"]
+    assert context.verdict is Verdict.BAD
+    assert "1024" in context.found
+    assert "max_prompt_tokens" in context.advice
+
+
+def test_a_model_without_a_chat_template_is_told(tiny_llama: Path, tmp_path: Path) -> None:
+    model = tmp_path / "plain"
+    shutil.copytree(tiny_llama, model)
+    (model / "chat_template.jinja").unlink()
+    assert by_name(model, Settings())["chat template"].verdict is Verdict.WARN
+
+
+def test_more_workers_than_memory_holds_is_told(tiny_llama: Path) -> None:
+    crowd = Settings.model_validate({"ray": {"workers": 100_000}})
+    assert by_name(tiny_llama, crowd)["memory"].verdict is Verdict.WARN
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json"):
+        list(examine(str(tmp_path), Settings()))
