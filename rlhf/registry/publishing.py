@@ -1,0 +1,76 @@
+"""From a finished folder to `checkpoints/<digest>`: whole or not at all, always the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rlhf.durable import file_digest, move_into_place
+from rlhf.errors import NotFound, RLHFError
+
+MANIFEST = "manifest.json"
+
+
+def publish(home: Path, folder: Path) -> str:
+    """Move `folder` into the home's checkpoints and return its digest.
+
+    The digest covers the name, size and SHA-256 of every file. Publishing the same content again
+    drops the new copy.
+    """
+    plain = _describe(folder)
+    digest = _digest(plain)
+    final = home / "checkpoints" / digest
+    if final.exists():
+        shutil.rmtree(folder)
+        return digest
+    (folder / MANIFEST).write_text(
+        json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    move_into_place(folder, final)
+    return digest
+
+
+def checkpoint_path(home: Path, digest: str) -> Path:
+    """The folder of a published checkpoint. Raises NotFound when its bytes are not here."""
+    folder = home / "checkpoints" / digest
+    if not (folder / MANIFEST).is_file():
+        raise NotFound(f"checkpoint {digest[:12]} is not in {home / 'checkpoints'}")
+    return folder
+
+
+def verify(home: Path, digest: str) -> Path:
+    """The folder of a checkpoint after reading every byte. Raises RLHFError when it is damaged."""
+    folder = checkpoint_path(home, digest)
+    told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    found = _describe(folder)
+    wrong = sorted(
+        name
+        for name in {*told["files"], *found["files"]}
+        if told["files"].get(name) != found["files"].get(name)
+    )
+    if wrong or _digest(told) != digest:
+        what = ", ".join(wrong) or MANIFEST
+        raise RLHFError(
+            f"checkpoint {digest[:12]} is damaged ({what}). Restore {folder} from a backup, "
+            "or roll back to another checkpoint"
+        )
+    return folder
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    files = {
+        path.relative_to(folder).as_posix(): {
+            "sha256": file_digest(path),
+            "size": path.stat().st_size,
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+    return {"files": files}
+
+
+def _digest(plain: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""`rlhf pull`: a checkpoint as a folder that plain PEFT and transformers load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from rlhf.durable import replace_folder
+from rlhf.errors import NotFound, UsageError
+from rlhf.registry.publishing import MANIFEST, verify
+from rlhf.store import Store, checkpoints
+
+ADAPTER_CONFIG = "adapter_config.json"
+PULLED = "pulled.json"
+"""Marks a folder as an earlier pull, which the next one may replace."""
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+)
+
+
+def pull(store: Store, home: Path, ref: str, target: Path, *, merged: bool = False) -> str:
+    """Write a policy into `target` as a PEFT adapter, or merged with its base; returns its digest.
+
+    `ref` is an alias, a version ("v3") or a digest. Raises NotFound for an unknown one, UsageError
+    for a target that holds something else, RLHFError for damaged bytes.
+    """
+    check_target(target)
+    with store.read() as tx:
+        wanted = checkpoints.resolve(tx, ref)
+    source = verify(home, wanted.digest)
+    base = str(wanted.base["path"])
+
+    def fill(folder: Path) -> None:
+        copy_adapter(source, folder)
+        finish(folder, base=base, digest=wanted.digest, merged=merged)
+
+    write_target(target, fill)
+    return wanted.digest
+
+
+def check_target(target: Path) -> None:
+    """Raise UsageError unless `target` is new, empty, or an earlier pull."""
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file; give a folder to pull into")
+    if target.is_dir() and any(target.iterdir()) and not (target / PULLED).is_file():
+        raise UsageError(f"{target} is not empty and no earlier pull; give a new folder")
+
+
+def write_target(target: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write a folder beside `target`, then put it in its place at once."""
+    target = target.absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    fresh.mkdir()
+    try:
+        fill(fresh)
+        replace_folder(fresh, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def copy_adapter(source: Path, folder: Path) -> None:
+    """The published files, without the manifest that names them."""
+    for file in source.iterdir():
+        if file.name != MANIFEST:
+            shutil.copy2(file, folder / file.name)
+
+
+def finish(
+    folder: Path, *, base: str, digest: str, merged: bool, base_now: Path | None = None
+) -> None:
+    """Point the adapter at its base and add the tokenizer; or merge both into one model.
+
+    `base_now` is where the base lies until `folder` is moved into its place.
+    """
+    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = base
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    _add_tokenizer(str(base_now or base), folder)
+    if merged:
+        from rlhf.registry.merging import merge_in_place
+
+        merge_in_place(folder, str(base_now or base))
+    plain = {"checkpoint": digest, "base": base, "merged": merged}
+    (folder / PULLED).write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+
+
+def _add_tokenizer(base: str, folder: Path) -> None:
+    """Copy a local base's tokenizer; a hub base's is found by its id."""
+    local = Path(base)
+    if not local.is_dir():
+        if local.is_absolute():
+            raise NotFound(f"the base model is no longer at {base}; put it back, then pull again")
+        return
+    for name in TOKENIZER_FILES:
+        if (local / name).is_file():
+            shutil.copy2(local / name, folder / name)
