@@ -24,7 +24,7 @@ from reward.preferences import PreferenceSet
 from reward.report import AnnotatorShare, MemberReport, RewardReport
 from reward.scoring import Answer, Encoded, Encoder, differences, score_ids
 from reward.splits import HOLDOUT, Plan
-from rlhf.errors import UsageError
+from rlhf.errors import ModelError, UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
 from rlhf.settings import Sampling
@@ -73,6 +73,8 @@ def assemble(
     roles = RoleModel(load_base(base), tokenizer)
     for report in trained:
         roles.load_role(report.name, folder / report.name)
+        if report.name not in roles.heads:
+            raise ModelError(f"{folder / report.name}: the reward head is missing. Train it again")
     encoder = Encoder(tokenizer, sampling, longest=roles.context)
     reports = []
     for report in trained:

@@ -187,7 +187,9 @@ class _TrainableRole(PreTrainedModel):
         for token in ("bos_token_id", "eos_token_id", "pad_token_id"):
             setattr(config, token, getattr(roles.tokenizer, token))
         super().__init__(config)
-        self.trained = nn.ParameterList(parameter for _, parameter in roles.trainable(role))
+        self.trained = nn.ParameterList(
+            parameter.requires_grad_() for _, parameter in roles.trainable(role)
+        )
         self._score: Callable[[Tensor, Tensor], Tensor] = partial(roles.scores, role)
 
     def forward(

@@ -95,7 +95,7 @@ def test_strength_sets_the_margin(strength: int, margin: float) -> None:
 
 def test_the_table_is_in_the_format_that_trl_reads() -> None:
     from datasets import Dataset
-    from trl import is_conversational
+    from trl.data_utils import is_conversational
 
     frame = table(build([rated("hi", strength=3)], margin_scale=1.0).rows)
     (example,) = Dataset.from_pandas(frame)
