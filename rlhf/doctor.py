@@ -18,7 +18,8 @@ from packaging.version import Version
 
 from rlhf import registry
 from rlhf.checks import Check, Verdict, judge
-from rlhf.errors import RLHFError
+from rlhf.errors import RLHFError, UsageError
+from rlhf.home import existing_home
 from rlhf.settings import load_settings
 from rlhf.store import Store, checkpoints, open_store, upkeep
 
@@ -41,11 +42,13 @@ def examine(home: Path, *, isolated: bool) -> Iterator[Check]:
     yield _memory()
     yield _disk(home)
     yield _isolation(isolated)
-    if home.is_dir():
-        yield _privacy(home)
-        yield from _contents(home)
-    else:
-        yield Check("home", Verdict.OK, f"{home} is not there yet; `rlhf up` makes it")
+    try:
+        existing_home(home)
+    except UsageError:
+        yield Check("home", Verdict.OK, f"no service lives in {home} yet; `rlhf up` starts one")
+        return
+    yield _privacy(home)
+    yield from _contents(home)
 
 
 def _python() -> Check:

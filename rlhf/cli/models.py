@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from rlhf.cli.options import MODELS, HomeOption, JsonOption, examples, opened
+from rlhf.cli.options import MODELS, HomeOption, JsonOption, ModelReference, examples, opened
+from rlhf.errors import UsageError
 
 commands = typer.Typer()
 starter = typer.Typer(no_args_is_help=True, help="The tiny model that comes with the program.")
@@ -29,6 +31,42 @@ def checkpoints(
 
     with opened(home) as (_, store), store.read() as tx:
         show_checkpoints(published.checkpoints(tx, kind), published.aliases(tx), as_json=as_json)
+
+
+@commands.command(
+    rich_help_panel=MODELS,
+    epilog=examples(
+        "rlhf pull champion my-model",
+        "rlhf pull v3 my-model --merged",
+        "rlhf pull champion my-model --from http://ml-server:7860 --token-file token",
+    ),
+)
+def pull(
+    ref: ModelReference,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an old pull.")],
+    merged: Annotated[
+        bool, typer.Option("--merged", help="A full model instead of an adapter.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="The service of another machine.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Holds the token for --from; else RLHF_TOKEN does.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a version into a folder that plain PEFT (or, merged, transformers) loads."""
+    from rlhf.cli.terminal import progress_bar, show
+    from rlhf.registry import pulling, remote
+
+    if url is None:
+        with opened(home) as (here, store):
+            digest = pulling.pull(store, here, ref, folder, merged=merged)
+    else:
+        token = _token(token_file)
+        with progress_bar("pull") as progress:
+            digest = remote.pull(url, ref, folder, token=token, merged=merged, progress=progress)
+    show(f"{folder}: checkpoint {digest[:12]}" + (", merged with its base" if merged else ""))
 
 
 @commands.command(rich_help_panel=MODELS, epilog=examples('rlhf rollback --why "rude in French"'))
@@ -57,3 +95,15 @@ def build_starter(
     with progress_bar("starter") as progress:
         figures = build(out, seed=seed, progress=progress)
     show_json({"model": str(out), **figures})
+
+
+def _token(file: Path | None) -> str:
+    """The token for another machine's service, which never stands on a command line."""
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except OSError as missing:
+            raise UsageError(f"{file}: the token cannot be read ({missing.strerror})") from missing
+    if not os.environ.get("RLHF_TOKEN"):
+        raise UsageError("--from needs a token: give --token-file FILE, or set RLHF_TOKEN")
+    return os.environ["RLHF_TOKEN"]
