@@ -39,8 +39,12 @@ def response_ids(tokenizer: Tokenizer, text: str, *, finished: bool = True) -> l
 
 
 def decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """The text of an answer, without special tokens and surrounding space."""
-    return str(tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+    """The text of an answer, without special tokens and surrounding space.
+
+    A byte-level model can say NUL, which no database stores as text: it becomes U+FFFD.
+    """
+    text = str(tokenizer.decode(list(ids), skip_special_tokens=True))
+    return text.replace("\x00", "\ufffd").strip()
 
 
 def right_pad(

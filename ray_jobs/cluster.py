@@ -1,0 +1,83 @@
+"""A Ray cluster for one step: a private one on this machine, or the operator's own.
+
+Private means: started by this driver, gone with it, reachable from loopback alone, with a token of
+its own that only this user can read (`ray_environment`). Ray is disposable here; what matters lies in
+the database and in the checkpoint store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from ray_jobs import tether
+from rlhf import settings
+from rlhf.errors import RLHFError, UsageError
+
+OBJECT_STORE_BYTES = 256 * 2**20
+"""Adapters and rollouts are megabytes; the frozen base is read from disk by every worker."""
+
+SOCKET_FOLDER_LIMIT = 40
+"""Longest temporary folder under which Ray's socket paths stay below the kernel's 107 bytes."""
+
+
+@contextmanager
+def cluster(home: Path, wanted: settings.Ray, *, cpus: int) -> Iterator[None]:
+    """Connect to `wanted.address`, or start a private cluster with `cpus` CPUs; leave it after.
+
+    Raises UsageError when the operator's cluster cannot be reached.
+    """
+    if wanted.address:
+        try:
+            ray.init(address=wanted.address, log_to_driver=False, configure_logging=False)
+        except (ConnectionError, TimeoutError) as lost:
+            raise UsageError(
+                f"no Ray cluster answers at {wanted.address} ({lost}). "
+                "Start it with `ray start --head`, or remove ray.address from rlhf.toml"
+            ) from lost
+    else:
+        _start_private(home, cpus)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def start_actors(kind: type, count: int, arguments: Callable[[int], tuple[Any, ...]]) -> list[Any]:
+    """`count` actors of a plain class, one CPU each; `arguments(rank)` are its constructor's."""
+    remote: Any = ray.remote(kind).options(num_cpus=1)
+    return [remote.remote(*arguments(rank)) for rank in range(count)]
+
+
+def _start_private(home: Path, cpus: int) -> None:
+    tether.raise_loopback()
+    ray.init(
+        num_cpus=cpus,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(_session_folder(home)),
+    )
+
+
+def _session_folder(home: Path) -> Path:
+    """Ray's scratch folder, emptied: in the home, or in /tmp where the home's path is too long."""
+    folder = home / "run" / "ray"
+    if len(str(folder)) > SOCKET_FOLDER_LIMIT:
+        name = hashlib.sha256(str(home).encode()).hexdigest()[:8]
+        folder = Path("/tmp") / f"rlhf-{os.getuid()}-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError as taken:
+        raise RLHFError(f"{folder} belongs to somebody else; remove it and try again") from taken
+    return folder

@@ -1,0 +1,90 @@
+"""Actors that answer held-out prompts and measure every answer by every role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ray_jobs.answering import Answer, Answerer, Question
+from rlhf.models.logprobs import response_logprobs
+from rlhf.models.text import prompt_ids, response_ids, right_pad
+from rlhf.ppo.advantages import conservative_score
+from rlhf.ppo.kl import k1
+
+HOLDOUT = "holdout"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One answer and what was measured of it."""
+
+    answer: Answer
+    proxy: float
+    holdout: float
+    kl: float
+    """Nats, summed over the response."""
+    reference_nll: float
+    """Nats, summed over the tokens of the prompt's reference answer; 0 without one."""
+    reference_tokens: int
+
+
+class Examiner(Answerer):
+    """An answering actor that also holds the reward models."""
+
+    def examine(
+        self,
+        role: str,
+        questions: Sequence[Question],
+        references: Sequence[str | None],
+        seed: int,
+        members: Sequence[str],
+        pessimism: float,
+    ) -> list[Examined]:
+        """Answer with `role` and measure; `references` are known answers to the same prompts."""
+        answers = self.answer(role, questions, seed)
+        prompts = [prompt_ids(self.tokenizer, q.messages, self.mind.sampling) for q in questions]
+        with torch.no_grad():
+            ids, mask, response = _together(prompts, [one.ids for one in answers])
+            temperature = self.mind.sampling.temperature
+            ours, _ = response_logprobs(self.roles, role, ids, mask, response, temperature)
+            base, _ = response_logprobs(self.roles, None, ids, mask, response, temperature)
+            scores = torch.stack([self.roles.scores(name, ids, mask) for name in members])
+            proxy = conservative_score(scores, pessimism)
+            holdout = self.roles.scores(HOLDOUT, ids, mask)
+            nll, tokens = self._reference_nll(role, prompts, references)
+        kl = k1(ours, base).sum(dim=1)
+        columns = zip(
+            answers,
+            proxy.tolist(),
+            holdout.tolist(),
+            kl.tolist(),
+            nll.tolist(),
+            tokens.tolist(),
+            strict=True,
+        )
+        return [Examined(a, p, h, k, n, int(t)) for a, p, h, k, n, t in columns]
+
+    def _reference_nll(
+        self, role: str, prompts: list[list[int]], references: Sequence[str | None]
+    ) -> tuple[Tensor, Tensor]:
+        """(negative log-likelihood [B], tokens [B]) of reference answers, at temperature 1."""
+        known = [
+            response_ids(self.tokenizer, text) if text is not None else [] for text in references
+        ]
+        ids, mask, response = _together(prompts, known)
+        logprob, _ = response_logprobs(self.roles, role, ids, mask, response, 1.0)
+        return -logprob.sum(dim=1), response.sum(dim=1)
+
+
+def _together(
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(ids, mask, response mask), each [B, S]."""
+    ids, mask = right_pad([[*p, *a] for p, a in zip(prompts, answers, strict=True)])
+    response = mask.clone()
+    for row, prompt in enumerate(prompts):
+        response[row, : len(prompt)] = 0
+    return ids, mask, response

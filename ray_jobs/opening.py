@@ -1,0 +1,125 @@
+"""Opens a home for the first time: checks the base model, publishes the untouched champion.
+
+A process of its own (`python -m ray_jobs.opening --home H [--base B]`), because it loads the model
+and the service above it stays light. Opening an opened home again only checks that the base is
+the same one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+from transformers.utils import logging as transformers_logging
+
+from rlhf import registry, starter
+from rlhf.errors import RLHFError, UsageError
+from rlhf.models.base import BaseIdentity, base_identity, load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.registry import card
+from rlhf.settings import Settings, load_settings
+from rlhf.starter import world
+from rlhf.store import Store, checkpoints, events, facts, open_store
+from rlhf.store import prompts as prompt_rows
+
+STARTER_TRAIN, STARTER_HELDOUT = 2400, 600
+"""Prompts of the starter world that a new home is given, to rate and to evaluate on."""
+
+
+def open_home(home: Path, base: str | None) -> None:
+    """Make sure that the home has a base and a champion.
+
+    Raises ModelError when `base` is no usable model, UsageError when the home has another base.
+    """
+    settings = load_settings(home)
+    store = open_store(home, settings.database)
+    with store.read() as tx:
+        recorded = facts.get(tx, "base")
+    if recorded is not None:
+        _same_base(home, recorded, base)
+    else:
+        _first_opening(home, store, settings, base)
+    store.close()
+
+
+def _same_base(home: Path, recorded: dict[str, str], base: str | None) -> None:
+    if base is None or base == recorded["path"]:
+        return
+    if base_identity(base).sha256 != recorded["sha256"]:
+        raise UsageError(
+            f"{home} was opened with the base {recorded['path']} and its ratings belong to it. "
+            f"Start {base} in a home of its own: rlhf up --base {base} --home ANOTHER_FOLDER"
+        )
+
+
+def _first_opening(home: Path, store: Store, settings: Settings, base: str | None) -> None:
+    path = base or str(starter.MODEL_PATH)
+    identity = base_identity(path)
+    digest = registry.publish(home, _untouched(home, identity, settings))
+    with store.write() as tx:
+        facts.put(tx, "base", {**asdict(identity), "starter": base is None})
+        checkpoints.record_checkpoint(
+            tx, digest=digest, kind="policy", round_id=None, parent=None, base=asdict(identity)
+        )
+        why = "the untouched base opens the first round"
+        checkpoints.move_alias(tx, "champion", digest, None, "opening", why)
+        if base is None:
+            prompt_rows.add_prompts(tx, _starter_prompts(settings.seed))
+        events.note(tx, "opening", "home_opened", "base", {"path": path, "champion": digest})
+
+
+def _untouched(home: Path, identity: BaseIdentity, settings: Settings) -> Path:
+    """A folder with an adapter that changes nothing: the champion before anybody rated."""
+    tokenizer = load_tokenizer(identity.path)
+    roles = RoleModel(load_base(identity.path), tokenizer)
+    roles.add_role("policy", settings.lora, head=False, seed=settings.seed)
+    folder = home / "tmp" / f"untouched-{uuid.uuid4().hex}"
+    shutil.rmtree(folder, ignore_errors=True)
+    roles.save_role("policy", folder)
+    card.write(folder, base=asdict(identity), round_id=None, figures={}, lineage={})
+    return folder
+
+
+def _starter_prompts(seed: int) -> list[prompt_rows.NewPrompt]:
+    splits: tuple[tuple[Literal["train", "heldout"], int], ...] = (
+        ("train", STARTER_TRAIN),
+        ("heldout", STARTER_HELDOUT),
+    )
+    return [
+        prompt_rows.NewPrompt(
+            messages=prompt.messages,
+            reference=prompt.reference,
+            source="starter",
+            split=split,
+            meta=prompt.meta,
+        )
+        for split, count in splits
+        for prompt in world.prompts(split, count, seed)
+    ]
+
+
+def main() -> int:
+    """Open a home; errors for people become one line on stderr."""
+    parser = argparse.ArgumentParser(prog="ray_jobs.opening", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--base")
+    asked = parser.parse_args()
+    os.umask(0o077)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        open_home(asked.home, asked.base)
+    except RLHFError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

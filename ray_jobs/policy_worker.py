@@ -1,0 +1,106 @@
+"""One of N equal PPO workers: a base with every role's adapter, a shard of each batch.
+
+A thin shell around `rlhf.ppo.learner`, made a Ray actor by `ppo_round`. After every update all
+workers hold the same training state, so any of them can hand it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+import torch
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.models.text import prompt_ids
+from rlhf.ppo.experience import Experience
+from rlhf.ppo.learner import Learner, PromptItem
+from torch import Tensor
+
+from ray_jobs import process_group
+from ray_jobs.answering import Question
+from rlhf.settings import Settings
+
+HOLDOUT = "holdout"
+POLICY = "policy"
+VALUE = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """What a worker loads: the base, the round's starting policy, the reward roles' folders."""
+
+    base: str
+    policy: str
+    members: dict[str, str]
+    holdout: str
+    settings: Settings
+    seed: int
+    threads: int
+
+
+class PolicyWorker:
+    """Rolls out, scores and updates; `rank` of `size`."""
+
+    def __init__(self, rank: int, size: int, spec: WorkerSpec) -> None:
+        torch.set_num_threads(spec.threads)
+        self.rank, self.size, self.spec = rank, size, spec
+        self.tokenizer = load_tokenizer(spec.base)
+        self.roles = RoleModel(load_base(spec.base), self.tokenizer)
+        self.roles.load_role(POLICY, Path(spec.policy))
+        for name, folder in (*spec.members.items(), (HOLDOUT, spec.holdout)):
+            self.roles.load_role(name, Path(folder))
+        self.roles.copy_role(min(spec.members), VALUE)
+        self.shard: Experience | None = None
+
+    def address(self) -> str:
+        """Where rank 0 will listen for the others."""
+        return process_group.free_address(ray.util.get_node_ip_address())
+
+    def join(self, address: str) -> None:
+        """Meet the other workers and set up the learner. Collective."""
+        self.learner = Learner(
+            self.roles,
+            self.spec.settings.ppo,
+            self.spec.settings.sampling,
+            members=sorted(self.spec.members),
+            pessimism=self.spec.settings.reward.pessimism,
+            seed=self.spec.seed,
+            reduce=process_group.join(address, self.rank, self.size),
+        )
+
+    def roll_out(self, iteration: int, questions: Sequence[Question]) -> dict[str, float]:
+        """Answer and score this worker's prompts; keeps them for `update`.
+
+        Returns the hold-out's mean score of the answers: a figure for people and stops, which the
+        reward never contains.
+        """
+        self.shard = self.learner.rollout(iteration, self._items(questions))
+        holdout = self.learner.score_with(HOLDOUT, self.shard)
+        return {"objective/holdout": float(holdout.mean())}
+
+    def update(self, iteration: int) -> dict[str, float]:
+        """Improve the policy on all workers' shards. Collective; same figures everywhere."""
+        assert self.shard is not None
+        return self.learner.update(iteration, self.shard)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """Everything that a resumed run needs: tensors and plain values."""
+        return self.learner.state()
+
+    def restore(self, tensors: dict[str, Tensor], meta: dict[str, object]) -> None:
+        """Continue from a saved state."""
+        self.learner.restore(tensors, meta)
+
+    def export(self, folder: str) -> None:
+        """Write the policy as a standard PEFT adapter folder."""
+        self.roles.save_role(POLICY, Path(folder))
+
+    def _items(self, questions: Sequence[Question]) -> list[PromptItem]:
+        sampling = self.spec.settings.sampling
+        return [
+            PromptItem(q.prompt_id, q.sample, prompt_ids(self.tokenizer, q.messages, sampling))
+            for q in questions
+        ]

@@ -1,0 +1,230 @@
+"""The round's PPO: roll out, estimate advantages, update, save; read top to bottom.
+
+The driver of N equal workers. The policy starts as the champion, the reference is the base. The
+state is durable after every iteration, so a killed round redoes only the one it was in. A stop
+rule ends the round early and keeps the best policy so far, as the hold-out reward model sees it.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import ray
+from torch import Tensor
+
+from ray_jobs import ppo_state
+from ray_jobs.answering import Question, threads_per_worker
+from ray_jobs.cluster import cluster, start_actors
+from ray_jobs.policy_worker import HOLDOUT, PolicyWorker, WorkerSpec
+from ray_jobs.step import Result, Step
+from rlhf import registry
+from rlhf.errors import RLHFError, UsageError
+from rlhf.ppo import stops
+from rlhf.registry import card
+from rlhf.store import Connection, checkpoints, prompts
+
+SMOOTHING = 5
+"""Iterations over which the hold-out's mean is taken to call a policy the best so far."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Where the driver stands: the next iteration, all figures so far, the best policy yet."""
+
+    iteration: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: float = float("-inf")
+    stopped: str | None = None
+
+
+class Workers:
+    """The group of policy workers: every call goes to all and waits for all."""
+
+    def __init__(self, step: Step) -> None:
+        size = step.settings.ray.workers
+        spec = _spec(step, size)
+        self.actors = start_actors(PolicyWorker, size, lambda rank: (rank, size, spec))
+        address = ray.get(self.actors[0].address.remote())
+        ray.get([actor.join.remote(address) for actor in self.actors])
+
+    def roll_out(self, iteration: int, questions: Sequence[Question]) -> dict[str, float]:
+        """Each worker answers and scores its shard; the mean of what they report."""
+        size = len(self.actors)
+        parts = ray.get(
+            [
+                actor.roll_out.remote(iteration, questions[rank::size])
+                for rank, actor in enumerate(self.actors)
+            ]
+        )
+        return {name: fmean(part[name] for part in parts) for name in parts[0]}
+
+    def update(self, iteration: int) -> dict[str, float]:
+        """One collective update; every worker returns the same figures."""
+        figures: dict[str, float] = ray.get([a.update.remote(iteration) for a in self.actors])[0]
+        return figures
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The training state, from any worker: all hold the same."""
+        tensors, meta = ray.get(self.actors[0].state.remote())
+        return tensors, meta
+
+    def restore(self, saved: ppo_state.Saved) -> None:
+        """Put every worker where the saved iteration left it."""
+        tensors, meta = ray.put(saved.tensors), ray.put(saved.meta)
+        ray.get([actor.restore.remote(tensors, meta) for actor in self.actors])
+
+    def export(self, folder: Path) -> None:
+        """Write the policy as a standard PEFT adapter."""
+        ray.get(self.actors[0].export.remote(str(folder)))
+
+
+def run(step: Step) -> Result:
+    """Train a candidate and publish it. Raises UsageError when there are no prompts."""
+    ppo = step.settings.ppo
+    questions = _questions(step)
+    candidate = step.folder / "candidate"
+    with cluster(step.home, step.settings.ray, cpus=step.settings.ray.workers):
+        workers = Workers(step)
+        progress = _resume(step, workers)
+        while progress.iteration < ppo.iterations and progress.stopped is None:
+            batch = questions(progress.iteration)
+            rolled = workers.roll_out(progress.iteration, batch)
+            figures = {**workers.update(progress.iteration), **rolled}
+            _check_start(step, progress, figures)
+            _advance(step, workers, progress, figures)
+        if progress.stopped is None:
+            workers.export(candidate)
+        else:
+            shutil.copytree(step.folder / "best", candidate, dirs_exist_ok=True)
+    return _published(step, candidate, progress)
+
+
+def _resume(step: Step, workers: Workers) -> Run:
+    saved = ppo_state.newest(step.folder)
+    if saved is None:
+        return Run()
+    workers.restore(saved)
+    return Run(iteration=saved.iteration, **saved.driver)
+
+
+def _check_start(step: Step, progress: Run, figures: dict[str, float]) -> None:
+    """An adapter that was never trained is the reference: its KL must be exactly 0."""
+    if progress.iteration or step.round.start_checkpoint != _untouched(step):
+        return
+    if figures["objective/kl"] != 0.0:
+        raise RLHFError(
+            f"the untouched adapter has a KL of {figures['objective/kl']} from its own base; "
+            "adapter and base do not belong together, or switching adapters is broken"
+        )
+
+
+def _untouched(step: Step) -> str:
+    with step.store.read() as tx:
+        return checkpoints.resolve(tx, "v0").digest
+
+
+def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, float]) -> None:
+    """Keep one finished iteration: best policy, stop rule, durable state, figures to look at."""
+    progress.iteration += 1
+    progress.history.append(figures)
+    recent = [one["objective/holdout"] for one in progress.history[-SMOOTHING:]]
+    if fmean(recent) > progress.best:
+        progress.best = fmean(recent)
+        fresh = step.folder / "best.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        workers.export(fresh)
+        shutil.rmtree(step.folder / "best", ignore_errors=True)
+        fresh.rename(step.folder / "best")
+    progress.stopped = stops.reason(progress.history, step.settings.ppo)
+    tensors, meta = workers.state()
+    driver = {"history": progress.history, "best": progress.best, "stopped": progress.stopped}
+    ppo_state.save(step.folder, ppo_state.Saved(progress.iteration, tensors, meta, driver))
+    step.metrics(progress.iteration, figures)
+    step.progress(
+        progress.iteration,
+        step.settings.ppo.iterations,
+        f"score {figures['objective/score']:+.2f}, KL {figures['objective/kl']:.1f} nats",
+    )
+
+
+def _questions(step: Step) -> Callable[[int], list[Question]]:
+    """Iteration -> its prompts: shuffled passes over all train prompts, the same for a seed."""
+    with step.store.read() as tx:
+        pool = prompts.split_prompts(tx, "train")
+    if not pool:
+        raise UsageError("no prompts to train on: rlhf ingest FILE")
+    size = step.settings.ppo.rollouts
+
+    @functools.cache
+    def lap(number: int) -> list[prompts.Prompt]:
+        return random.Random(f"{step.round.seed}/{number}").sample(pool, len(pool))
+
+    def batch(iteration: int) -> list[Question]:
+        places = [divmod(at, len(pool)) for at in range(iteration * size, (iteration + 1) * size)]
+        chosen = [(number, lap(number)[place]) for number, place in places]
+        return [Question(prompt.id, number, prompt.messages) for number, prompt in chosen]
+
+    return batch
+
+
+def _spec(step: Step, size: int) -> WorkerSpec:
+    reward = step.round.reward_checkpoints
+    ensemble = registry.checkpoint_path(step.home, reward["ensemble"])
+    return WorkerSpec(
+        base=step.base,
+        policy=str(registry.checkpoint_path(step.home, step.round.start_checkpoint)),
+        members={name: str(ensemble / name) for name in reward["members"]},
+        holdout=str(ensemble / HOLDOUT),
+        settings=step.settings,
+        seed=step.round.seed,
+        threads=threads_per_worker(size),
+    )
+
+
+def _published(step: Step, candidate: Path, progress: Run) -> Result:
+    """Publish the candidate's folder; the alias moves in the transaction that ends the step."""
+    last = progress.history[-1]
+    figures = {
+        "proxy": last["objective/score"],
+        "holdout": last["objective/holdout"],
+        "kl": last["objective/kl"],
+        "length": last["completion/length"],
+    }
+    lineage = {
+        "round": step.round.id,
+        "start": step.round.start_checkpoint,
+        "manifest": step.round.manifest,
+        "reward": step.round.reward_checkpoints["ensemble"],
+        "seed": step.round.seed,
+        "workers": step.settings.ray.workers,
+        "iterations": progress.iteration,
+        "stopped": progress.stopped,
+    }
+    base = step.round.base
+    card.write(candidate, base=base, round_id=step.round.id, figures=figures, lineage=lineage)
+    digest = registry.publish(step.home, candidate)
+
+    def write(tx: Connection) -> None:
+        checkpoints.record_checkpoint(
+            tx,
+            digest=digest,
+            kind="policy",
+            round_id=step.round.id,
+            parent=step.round.start_checkpoint,
+            base=base,
+            figures=figures,
+            lineage=lineage,
+        )
+        before = checkpoints.alias(tx, "candidate")
+        why = f"trained in round {step.round.id}"
+        checkpoints.move_alias(tx, "candidate", digest, before, f"round {step.round.id}", why)
+
+    output = {"candidate": digest, "iterations": progress.iteration, "stopped": progress.stopped}
+    return Result({**output, "figures": figures}, {"candidate": digest}, write)

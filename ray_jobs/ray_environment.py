@@ -1,0 +1,32 @@
+"""What a private Ray cluster must find in its environment before Ray is imported.
+
+Ray reads these once, when its library is loaded; so whoever starts the driver sets them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def private_environment(home: Path) -> dict[str, str]:
+    """Variables of a driver whose cluster is its own: a token, no telemetry, quick to notice."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(_token_file(home)),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+
+
+def _token_file(home: Path) -> Path:
+    """A secret that this user alone can read, made once per home."""
+    file = home / "run" / "ray_token"
+    if not file.exists():
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as token:
+            token.write(secrets.token_hex(32))
+    return file

@@ -1,0 +1,78 @@
+"""What a runner's step is given and what it hands back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlhf.errors import Superseded
+from rlhf.settings import Settings
+from rlhf.store import Connection, Store, metrics, rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one round, seen from inside its runner."""
+
+    home: Path
+    store: Store
+    round: rounds.Round
+    fence: int
+    name: str
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        """Working folder of the step; survives a kill, so that the next attempt goes on."""
+        folder = self.home / "rounds" / str(self.round.id) / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def base(self) -> str:
+        """Path or hub id of the frozen base model."""
+        return str(self.round.base["path"])
+
+    def owned(self) -> None:
+        """Raise Superseded unless this runner's fence is still the round's newest."""
+        self.progress(0, 1, "starting")
+
+    def progress(self, done: int, total: int, text: str) -> None:
+        """Show people how far the step is. Raises Superseded for a zombie."""
+        with self.store.write() as tx:
+            kept = rounds.report_progress(
+                tx, self.round.id, self.fence, self.name, done, total, text
+            )
+        self._or_stop(kept)
+
+    def metrics(self, iteration: int, values: dict[str, float]) -> None:
+        """Stream one iteration's figures to the pages. Raises Superseded for a zombie."""
+        with self.store.write() as tx:
+            kept = metrics.write_metrics(
+                tx, self.round.id, self.fence, self.name, iteration, values
+            )
+        self._or_stop(kept)
+
+    def clear(self) -> None:
+        """Remove the working folder once its result is published."""
+        shutil.rmtree(self.folder)
+
+    def _or_stop(self, kept: bool) -> None:
+        if not kept:
+            raise Superseded(f"round {self.round.id} has a newer owner than fence {self.fence}")
+
+
+def _nothing(_: Connection) -> None:
+    """The write of a step whose result is its output alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished step: what it says, what changes in the round, and rows to write with it."""
+
+    output: dict[str, Any]
+    changes: dict[str, Any] = field(default_factory=dict)
+    write: Callable[[Connection], None] = _nothing

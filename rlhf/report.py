@@ -1,0 +1,92 @@
+"""What the rounds did, in figures: for `rlhf demo --json`, `rlhf status` and the pages.
+
+In the starter world the report adds gold, the true score. It is computed here, from the stored
+answers to held-out prompts, after every decision has been made; nothing that trains, stops or
+promotes can read it.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import Any
+
+from rlhf.rounds import RUNNER_STEPS, State
+from rlhf.starter.gold import gold
+from rlhf.store import Connection, Store, checkpoints, comparisons, facts, prompts, rounds
+
+
+def figures(store: Store) -> dict[str, Any]:
+    """The table of a demo: the start, every round, and the champion as it stands."""
+    with store.read() as tx:
+        known = rounds.all_rounds(tx)
+        start = checkpoints.resolve(tx, "v0")
+        champion = checkpoints.alias(tx, "champion")
+        return {
+            "start": _start(tx, start.digest, known),
+            "rounds": [_round(tx, one) for one in known],
+            "champion": {
+                "checkpoint": champion,
+                "gold": mean_gold(tx, champion) if champion else None,
+            },
+        }
+
+
+def mean_gold(tx: Connection, checkpoint: str) -> float | None:
+    """Mean gold of a checkpoint's answers to held-out prompts; None outside the starter world."""
+    base = facts.get(tx, "base")
+    answers = comparisons.responses_of(tx, checkpoint, "evaluation")
+    if not answers or not base or not base.get("starter"):
+        return None
+    asked = {answer.prompt_id: prompts.prompt(tx, answer.prompt_id) for answer in answers}
+    return fmean(
+        gold(asked[one.prompt_id].messages, asked[one.prompt_id].meta, one.text) for one in answers
+    )
+
+
+def _start(tx: Connection, digest: str, known: list[rounds.Round]) -> dict[str, Any]:
+    first = next((one.evaluation for one in known if one.evaluation), {})
+    before = first.get("champion", {})
+    return {
+        "checkpoint": digest,
+        "gold": mean_gold(tx, digest),
+        "length": before.get("length"),
+        "perplexity": before.get("perplexity"),
+    }
+
+
+def _round(tx: Connection, one: rounds.Round) -> dict[str, Any]:
+    done = {name: rounds.step(tx, one.id, name) for name in State}
+    manifest = done[State.MANIFEST]
+    reward = done[State.REWARD]
+    return {
+        "round": one.id,
+        "state": one.state,
+        "promoted": one.state == State.PROMOTED,
+        "reasons": list((one.decision or {}).get("reasons", [])),
+        "error": one.error,
+        "ratings": manifest.output["ratings"] if manifest and manifest.output else 0,
+        "reward_model": _reward(reward.output["report"]) if reward and reward.output else None,
+        "policy": _policy(tx, one) if one.evaluation else None,
+        "seconds": {
+            str(name): step.seconds
+            for name in sorted(RUNNER_STEPS)
+            if (step := done[name]) and step.seconds is not None
+        },
+    }
+
+
+def _reward(report: dict[str, Any]) -> dict[str, Any]:
+    return {"held_out_accuracy": report["ensemble"]["value"]}
+
+
+def _policy(tx: Connection, one: rounds.Round) -> dict[str, Any]:
+    after = one.evaluation["candidate"]
+    return {
+        "proxy": after["proxy"],
+        "holdout": after["holdout"],
+        "gold": mean_gold(tx, one.candidate) if one.candidate else None,
+        "kl": after["kl"],
+        "win_rate": one.evaluation["win_rate"],
+        "length": after["length"],
+        "perplexity": after["perplexity"],
+    }
