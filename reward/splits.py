@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reward.preferences import Preference
+from rlhf.seeds import derived
 from rlhf.settings import Reward
 
 HOLDOUT = "holdout"
@@ -92,5 +93,5 @@ def _unit(purpose: str, key: str) -> float:
 
 
 def _seed(seed: int, name: str) -> int:
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") % 2**31
+    """Below 2^31, because NumPy takes no more."""
+    return derived(seed, name) % 2**31

@@ -7,8 +7,10 @@ import random
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -94,7 +96,7 @@ def test_a_planted_preference_is_learnt(trained: tuple[Path, MemberReport]) -> N
     assert report.accuracy.count == 60
     assert report.loss < 0.3
     assert (report.rows, report.preferences, report.too_long) == (96, 96, 0)
-    assert report.steps == 4 * 6
+    assert report.steps == 32  # 4 epochs of 6 would be fewer than the least
 
 
 def test_a_role_folder_holds_safetensors_and_json_alone(trained: tuple[Path, MemberReport]) -> None:
@@ -190,7 +192,34 @@ def test_training_with_the_end_token_as_padding_learns_as_well(
     )
     heldout = differences(roles, "reward-0", encoder.pairs(planted(40, seed=1)))
     assert (heldout > 0).mean() > 0.9
-    assert done == [(step, 16) for step in range(1, 17)]
+    assert done == [(step, 32) for step in range(1, 33)]
+
+
+def test_the_loss_is_bradley_terry_with_margin_and_centring(
+    tiny_llama: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    roles = RoleModel(load_base(tiny_llama), tokenizer)
+    roles.add_role("reward-0", LoRA(), head=True, seed=1)
+    encoder = Encoder(tokenizer, Sampling(), longest=1024)
+    pairs = encoder.pairs([replace(row, margin=0.5) for row in planted(16, seed=0)])
+    chosen = score_ids(roles, "reward-0", [pair.chosen for pair in pairs])
+    rejected = score_ids(roles, "reward-0", [pair.rejected for pair in pairs])
+    by_hand = np.log1p(np.exp(-(chosen - rejected - 0.5))) + 0.2 * (chosen + rejected) ** 2
+    still = Reward(learning_rate=1e-12, centre=0.2)
+    fitted = fit(roles, "reward-0", pairs, still, seed=1, progress=lambda done, steps, text: None)
+    assert fitted.loss == pytest.approx(by_hand.mean(), rel=1e-5)
+    assert fitted.steps == 32
+
+
+def test_more_rows_take_whole_epochs(tiny_llama: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    roles = RoleModel(load_base(tiny_llama), tokenizer)
+    roles.add_role("reward-0", LoRA(), head=True, seed=1)
+    pairs = Encoder(tokenizer, Sampling(), longest=1024).pairs(planted(34, seed=0))
+    settings = Reward(epochs=2, batch_size=2)
+    fitted = fit(
+        roles, "reward-0", pairs, settings, seed=1, progress=lambda done, steps, text: None
+    )
+    assert fitted.steps == 2 * 17
 
 
 def test_training_reads_the_ids_that_ppo_scores(tokenizer: PreTrainedTokenizerBase) -> None:
