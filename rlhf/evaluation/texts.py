@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
 SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
@@ -64,4 +66,4 @@ def overlap(texts: Sequence[str], references: Sequence[str]) -> Overlap:
 
 def _bigrams(text: str) -> list[tuple[str, str]]:
     words = text.lower().split()
-    return list(zip(words, words[1:], strict=False))
+    return list(pairwise(words))

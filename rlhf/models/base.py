@@ -94,7 +94,7 @@ def load_base(path: str | Path, device: str | torch.device | None = None) -> Pre
             f"{path}: no causal language model can be loaded ({_first_line(broken)}). "
             "Give a folder with config.json, *.safetensors and a tokenizer, or a hub id"
         ) from broken
-    model.to(device=place)  # type: ignore[arg-type]
+    torch.nn.Module.to(model, place)
     model.requires_grad_(False).eval()
     return model
 

@@ -69,7 +69,7 @@ def add_response(
         )
         .returning(schema.responses.c.id)
     )
-    return row.scalar_one()
+    return int(row.scalar_one())
 
 
 def add_comparison(
@@ -107,7 +107,7 @@ def add_comparison(
         )
         .returning(schema.comparisons.c.id)
     )
-    comparison_id = row.scalar_one()
+    comparison_id = int(row.scalar_one())
     slots = [{"comparison_id": comparison_id, "slot": slot} for slot in range(wanted)]
     tx.execute(schema.assignments.insert(), slots)
     return comparison_id

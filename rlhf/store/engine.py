@@ -105,7 +105,9 @@ def _in_words() -> Iterator[None]:
     """Turn the database's own trouble into a sentence."""
     try:
         yield
-    except exc.OperationalError as trouble:
+    except exc.DatabaseError as trouble:
+        if type(trouble) not in (exc.OperationalError, exc.DatabaseError):
+            raise
         reason = str(trouble.orig).splitlines()[0]
         raise RLHFError(
             f"the database cannot do this now ({reason}). Nothing was changed; check the disk "

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import Row
 
 from rlhf.errors import NotFound
+from rlhf.seeds import derived
 from rlhf.store import schema, validate
 
 Messages = list[dict[str, str]]
@@ -113,6 +114,15 @@ def pick_prompts(tx: Connection, split: str, count: int, seed: int) -> list[Prom
     pool = split_prompts(tx, split)
     random.Random(seed).shuffle(pool)
     return sorted(pool, key=lambda one: times.get(one.id, 0))[:count]
+
+
+def pick_fixed(tx: Connection, split: str, count: int, seed: int) -> list[Prompt]:
+    """The same `count` prompts for the same seed, whatever was asked; older ones stay in.
+
+    Ordered by a hash of seed and conversation, so that prompts added later change few of them.
+    """
+    pool = split_prompts(tx, split)
+    return sorted(pool, key=lambda one: derived(seed, one.digest))[:count]
 
 
 def count_prompts(tx: Connection) -> dict[str, int]:
