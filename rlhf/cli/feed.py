@@ -7,10 +7,37 @@ from typing import Annotated, Literal
 
 import typer
 
-from rlhf.cli.options import HomeOption, JsonOption, examples, opened
+from rlhf.cli.options import FEED, HomeOption, JsonOption, examples, opened, opened_or_made
 
 commands = typer.Typer()
 users = typer.Typer(no_args_is_help=True, help="Invite people and see who they are.")
+
+
+@commands.command(
+    rich_help_panel=FEED,
+    epilog=examples("rlhf ingest prompts.jsonl", "rlhf ingest chats.parquet more/*.csv"),
+)
+def ingest(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="JSONL, JSON, CSV, TSV or Parquet.")
+    ],
+    heldout_share: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of conversations kept for evaluation.")
+    ] = 0.15,
+    home: HomeOption = None,
+) -> None:
+    """Take in prompts or conversations: all of the files, or on a mistake none.
+
+    A conversation that ends with an answer gives a prompt and its reference answer. The same file
+    twice adds nothing.
+    """
+    from rlhf.cli.terminal import progress_bar, show
+    from rlhf.data.ingest import ingest as take_in
+
+    with opened_or_made(home) as store, progress_bar("ingest") as progress:
+        told = take_in(store, files, heldout_share=heldout_share, progress=progress)
+    splits = ", ".join(f"{count} {split}" for split, count in sorted(told.splits.items()))
+    show(f"{told.added} prompts added, {told.duplicates} known already ({splits})")
 
 
 @users.command(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rlhf.errors import RLHFError
 
 if TYPE_CHECKING:
     from rlhf.store import Store
@@ -44,3 +47,21 @@ def opened(home: Path | None) -> Iterator[tuple[Path, Store]]:
         yield folder, store
     finally:
         store.close()
+
+
+@contextmanager
+def opened_or_made(home: Path | None) -> Iterator[Store]:
+    """The database of a home, made if it is not there; one made in vain is removed again."""
+    from rlhf.home import make_home
+    from rlhf.settings import home_folder
+
+    folder = home_folder(home)
+    fresh = not folder.exists()
+    make_home(folder)
+    try:
+        with opened(folder) as (_, store):
+            yield store
+    except RLHFError:
+        if fresh:
+            shutil.rmtree(folder)
+        raise

@@ -44,6 +44,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
 @contextmanager
 def progress_bar(what: str) -> Iterator[ProgressCallback]:
     """A bar on standard error, fed by the callback it yields; silent when nobody watches."""
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=28),
@@ -52,8 +53,9 @@ def progress_bar(what: str) -> Iterator[ProgressCallback]:
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as bars:
         task = bars.add_task(escape(what), total=1, text="")
         yield lambda done, total, text: bars.update(
