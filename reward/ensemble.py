@@ -5,6 +5,7 @@ The last step of reward training. Its report is all that the gate reads.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,20 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reward.calibration import (
-    accuracy,
-    calibrate,
-    correlation,
-    mean_agreement,
-    wilson,
-)
+from reward.calibration import accuracy, calibrate, correlation, mean_agreement, wilson
 from reward.preferences import PreferenceSet
 from reward.report import AnnotatorShare, MemberReport, RewardReport
 from reward.scoring import Answer, Encoded, Encoder, differences, score_ids
 from reward.splits import HOLDOUT, Plan
+from rlhf.durable import sync_tree
 from rlhf.errors import ModelError, UsageError
 from rlhf.models.base import load_base, load_tokenizer
-from rlhf.models.roles import RoleModel
+from rlhf.models.roles import HEAD, RoleModel
 from rlhf.settings import Sampling
 
 Numbers = NDArray[np.float64]
@@ -65,7 +61,8 @@ def assemble(
     """Normalise the trained roles in place and measure the ensemble.
 
     folder: one role folder per member, named as the role ("reward-0", ..., "holdout"); their
-    heads are rewritten with gain and shift. reference: responses of the untouched base to this
+    heads are rewritten with gain and shift, each at a stroke, so that a killed call can simply be
+    made again. reference: responses of the untouched base to this
     round's prompts, at least two of them.
     Raises UsageError for too few reference responses, ModelError for a missing or foreign head.
     """
@@ -79,7 +76,7 @@ def assemble(
     reports = []
     for report in trained:
         scale = normalise(roles, report.name, encoder, reference)
-        roles.save_role(report.name, folder / report.name)
+        _rewrite_head(roles, report.name, folder / report.name)
         reports.append(replace(report, gain=scale.gain, shift=scale.shift))
     return measure(roles, reports, encoder, preferences, plan)
 
@@ -93,7 +90,8 @@ def normalise(
     A role that scores everything alike keeps gain 1. What it had before does not matter.
     """
     roles.set_normalisation(role, gain=1.0, shift=0.0)
-    sequences = [encoder.answer(one.prompt, one.text, one.finished) for one in reference]
+    encoded = [encoder.answer(one.prompt, one.text, one.finished) for one in reference]
+    sequences = [ids for ids in encoded if len(ids) <= encoder.longest]
     if len(sequences) < 2:
         raise UsageError("Normalising a reward model needs at least two reference responses")
     raw = score_ids(roles, role, sequences)
@@ -134,6 +132,16 @@ def measure(
         calibration_error=calibration.error if calibration else None,
         annotators=_by_annotator(pairs, ensemble),
     )
+
+
+def _rewrite_head(roles: RoleModel, role: str, folder: Path) -> None:
+    """Put the new gain and shift into a role folder that is whole at every moment."""
+    fresh = folder.with_name(f".{role}.head")
+    shutil.rmtree(fresh, ignore_errors=True)
+    roles.save_role(role, fresh)
+    sync_tree(fresh)
+    (fresh / HEAD).replace(folder / HEAD)
+    shutil.rmtree(fresh)
 
 
 def _alike(first: Numbers, second: Numbers) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from reward.report import RewardReport
 from reward.scoring import Answer, Encoder, score_ids
 from reward.splits import jobs, plan
 from reward.training import train_member
-from rlhf.errors import UsageError
+from rlhf.errors import ModelError, UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
 from rlhf.settings import Gate, LoRA, Reward, Sampling
@@ -105,6 +106,58 @@ def test_the_report_passes_the_gate_and_says_what_was_seen(
     assert [one.annotator_id for one in report.annotators] == [0, 1]
     assert decide(report, Gate()).passed
     assert RewardReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+@pytest.mark.slow
+def test_assembling_again_gives_the_same_and_touches_heads_alone(
+    ensemble: tuple[Path, RewardReport], tiny_llama: Path
+) -> None:
+    folder, report = ensemble
+    assert report.holdout is not None
+    adapter = folder / "reward-0" / "adapter_model.safetensors"
+    before = adapter.stat()
+    preferences = politeness(150)
+    again = assemble(
+        tiny_llama,
+        folder,
+        (*report.members, report.holdout),
+        preferences,
+        plan(preferences.rows, SETTINGS),
+        REFERENCE,
+        sampling=Sampling(),
+    )
+    assert again == report
+    assert (adapter.stat().st_ino, adapter.stat().st_mtime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+    )
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "holdout",
+        "reward-0",
+        "reward-1",
+        "reward-2",
+    ]
+
+
+@pytest.mark.slow
+def test_a_role_without_its_head_is_refused(
+    ensemble: tuple[Path, RewardReport], tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder, report = ensemble
+    shutil.copytree(folder, tmp_path / "headless")
+    for part in ("head.safetensors", "head.json"):
+        (tmp_path / "headless" / "reward-1" / part).unlink()
+    preferences = politeness(150)
+    with pytest.raises(ModelError, match="reward-1: the reward head is missing"):
+        assemble(
+            tiny_llama,
+            tmp_path / "headless",
+            report.members,
+            preferences,
+            plan(preferences.rows, SETTINGS),
+            REFERENCE,
+            sampling=Sampling(),
+        )
 
 
 @pytest.mark.slow
