@@ -27,6 +27,7 @@ FLOORS = {"ray": "2.56", "gradio": "6.20", "transformers": "5.2.1", "torch": "2.
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 INSTALLED_FOR_OTHERS = {
     "accelerate": "transformers and trl train and load with it",
+    "openai": "transformers serve speaks with its types",
     "psycopg": "SQLAlchemy loads it for a postgresql:// address",
 }
 """Declared, but imported by another library on our behalf."""

@@ -69,6 +69,21 @@ def pull(
     show(f"{folder}: checkpoint {digest[:12]}" + (", merged with its base" if merged else ""))
 
 
+@commands.command(
+    rich_help_panel=MODELS, epilog=examples("rlhf serve champion", "rlhf serve v3 --port 8001")
+)
+def serve(
+    ref: ModelReference,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port, on loopback.")] = 8000,
+    home: HomeOption = None,
+) -> None:
+    """Answer on an OpenAI-compatible API with a version, until Ctrl-C."""
+    from rlhf.serving import serve as become_server
+
+    with opened(home) as (here, store):
+        become_server(store, here, ref, port=port)
+
+
 @commands.command(rich_help_panel=MODELS, epilog=examples('rlhf rollback --why "rude in French"'))
 def rollback(
     why: Annotated[str, typer.Option(help="The reason, kept in the history.")],
