@@ -1,7 +1,7 @@
 """A Ray cluster for one step: a private one on this machine, or the operator's own.
 
-Private means: started by this driver, gone with it, reachable from loopback alone, with a token of
-its own that only this user can read (`ray_environment`). Ray is disposable here; what matters lies in
+Private means: started by this driver, gone with it, reachable from loopback alone, with a token
+that only this user can read (`ray_environment`). Ray is disposable here; what matters lies in
 the database and in the checkpoint store.
 """
 

@@ -1,0 +1,178 @@
+"""Files of the field's shapes become prompts; a bad line keeps everything out and is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rlhf.data.ingest import ingest
+from rlhf.data.splits import split_of
+from rlhf.errors import InputError
+from rlhf.store import Store, prompts
+
+CHAT = [
+    {"role": "user", "content": "Where is my parcel?"},
+    {"role": "assistant", "content": "On its way."},
+]
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def lines(*records: Any) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def stored(store: Store) -> list[prompts.Prompt]:
+    with store.read() as tx:
+        both = prompts.split_prompts(tx, "train") + prompts.split_prompts(tx, "heldout")
+    return sorted(both, key=lambda one: one.id)
+
+
+@pytest.mark.parametrize(
+    "record, question, reference",
+    [
+        ({"prompt": "Hello?"}, "Hello?", None),
+        ({"prompt": "Hello?", "completion": "Hi."}, "Hello?", "Hi."),
+        ({"messages": CHAT}, "Where is my parcel?", "On its way."),
+        ({"messages": CHAT[:1]}, "Where is my parcel?", None),
+        ({"prompt": CHAT[:1]}, "Where is my parcel?", None),
+        (
+            {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+            "a",
+            "b",
+        ),
+        ({"instruction": "Add", "input": "1 and 2", "output": "3"}, "Add\n\n1 and 2", "3"),
+        ({"question": "Why?", "answer": "Because."}, "Why?", "Because."),
+    ],
+)
+def test_every_known_shape_gives_the_question_and_its_answer(
+    tmp_path: Path, store: Store, record: dict[str, Any], question: str, reference: str | None
+) -> None:
+    ingest(store, [write(tmp_path, "data.jsonl", lines(record))])
+    (one,) = stored(store)
+    assert one.messages[-1] == {"role": "user", "content": question}
+    assert one.reference == reference
+
+
+def test_a_message_tree_gives_every_user_turn_with_its_best_ranked_reply(
+    tmp_path: Path, store: Store
+) -> None:
+    def message(role: str, text: str, rank: int | None = None, *replies: Any) -> dict[str, Any]:
+        return {"role": role, "text": text, "rank": rank, "replies": list(replies)}
+
+    tree = {
+        "message_tree_id": "1",
+        "prompt": message(
+            "prompter",
+            "first",
+            None,
+            message("assistant", "worse", 1),
+            message("assistant", "better", 0, message("prompter", "second")),
+        ),
+    }
+    ingest(store, [write(tmp_path, "trees.jsonl", lines(tree))])
+    assert [(one.messages[-1]["content"], one.reference) for one in stored(store)] == [
+        ("first", "better"),
+        ("second", None),
+    ]
+
+
+def test_csv_tsv_json_and_parquet_say_the_same(tmp_path: Path, store: Store) -> None:
+    write(tmp_path, "a.csv", 'prompt,answer\n"one, two",x\n')
+    write(tmp_path, "b.tsv", "prompt\tanswer\nthree\ty\n")
+    write(tmp_path, "c.json", json.dumps([{"prompt": "four"}, "five"]))
+    pq.write_table(pa.table({"prompt": ["six"]}), tmp_path / "d.parquet")
+    files = sorted(tmp_path.glob("[abcd].*"))
+    report = ingest(store, files)
+    assert report.rows == report.prompts == report.added == 5
+    asked = [one.messages[0]["content"] for one in stored(store)]
+    assert asked == ["one, two", "three", "four", "five", "six"]
+
+
+@pytest.mark.parametrize(
+    "name, text, named",
+    [
+        ("broken.jsonl", '{"prompt": "ok"}\n{"prompt": \n', "line 2"),
+        ("empty-prompt.jsonl", '{"prompt": "ok"}\n{"prompt": "  "}\n', "line 2, field 'prompt'"),
+        ("nothing.jsonl", "", "empty"),
+        ("blank.jsonl", "\n\n", "no rows"),
+        ("columns.csv", "foo,bar\n1,2\n", "columns found: foo, bar"),
+        ("ragged.csv", "prompt,answer\na\n", "line 2"),
+        ("nan.jsonl", '{"prompt": NaN}\n', "NaN"),
+        ("number.jsonl", '{"prompt": 7}\n', "must be text, not int"),
+        ("nul.jsonl", '{"prompt": "a\\u0000b"}\n', "NUL"),
+        ("surrogate.jsonl", '{"prompt": "a\\ud800b"}\n', "surrogate"),
+        ("ends.jsonl", '{"messages": [{"role": "system", "content": "x"}]}\n', "user turn"),
+        ("speaker.jsonl", '{"messages": [{"role": "alien", "content": "x"}]}\n', "alien"),
+        ("page.html", "<p>", "known are"),
+        ("broken.parquet", "PAR1", "Parquet"),
+    ],
+)
+def test_bad_input_is_named_and_stores_nothing(
+    tmp_path: Path, store: Store, name: str, text: str, named: str
+) -> None:
+    good = write(tmp_path, "good.jsonl", lines({"prompt": "fine"}))
+    bad = write(tmp_path, name, text)
+    with pytest.raises(InputError) as told:
+        ingest(store, [good, bad])
+    assert named in str(told.value)
+    assert name in str(told.value)
+    assert stored(store) == []
+
+
+def test_a_missing_file_and_a_folder_are_refused_in_words(tmp_path: Path, store: Store) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        ingest(store, [tmp_path / "missing.jsonl"])
+    with pytest.raises(InputError, match="folder"):
+        ingest(store, [tmp_path])
+
+
+def test_text_of_other_encodings_is_read_or_refused_with_its_line(
+    tmp_path: Path, store: Store
+) -> None:
+    (tmp_path / "bom.csv").write_bytes("\ufeffprompt\nGrüße\n".encode())
+    (tmp_path / "wide.csv").write_bytes("prompt\nÄpfel\n".encode("utf-16"))
+    ingest(store, [tmp_path / "bom.csv", tmp_path / "wide.csv"])
+    assert [one.messages[0]["content"] for one in stored(store)] == ["Grüße", "Äpfel"]
+    (tmp_path / "latin.csv").write_bytes("prompt\nGrüße\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"line 2: is not UTF-8"):
+        ingest(store, [tmp_path / "latin.csv"])
+
+
+def test_the_same_file_twice_adds_nothing(tmp_path: Path, store: Store) -> None:
+    file = write(tmp_path, "data.jsonl", lines({"prompt": "a"}, {"prompt": "b"}, {"prompt": "a"}))
+    first, second = ingest(store, [file]), ingest(store, [file])
+    assert (first.added, first.duplicates) == (2, 1)
+    assert (second.added, second.duplicates) == (0, 3)
+    assert sum(first.splits.values()) == first.prompts == 3
+
+
+@given(st.text(min_size=1).filter(str.strip), st.floats(0, 0.99), st.floats(0, 0.99))
+def test_a_larger_share_only_moves_prompts_out_of_training(
+    text: str, one: float, other: float
+) -> None:
+    messages = [{"role": "user", "content": text}]
+    small, large = sorted((one, other))
+    if split_of(messages, small) == "heldout":
+        assert split_of(messages, large) == "heldout"
+
+
+def test_the_turns_of_one_conversation_stay_on_one_side() -> None:
+    start = {"role": "user", "content": "Where is  my parcel?"}
+    later = [start, {"role": "assistant", "content": "x"}, {"role": "user", "content": "When?"}]
+    assert split_of([start], 0.5) == split_of(later, 0.5)
+
+
+def test_the_share_of_held_out_prompts_is_kept() -> None:
+    drawn = [split_of([{"role": "user", "content": f"question {i}"}], 0.2) for i in range(4000)]
+    assert abs(drawn.count("heldout") / 4000 - 0.2) < 0.025
