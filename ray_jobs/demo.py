@@ -25,6 +25,19 @@ from rlhf.rounds import ENDED, State
 from rlhf.settings import load_settings
 from rlhf.store import Store, facts, open_store, rounds
 
+COLUMNS = (
+    "round",
+    "promoted",
+    "ratings",
+    "accuracy",
+    "wins",
+    "gold",
+    "KL",
+    "length",
+    "perpl.",
+    "seconds",
+)
+
 LOOK_S = 0.3
 """Seconds between two looks of the annotators at the queue."""
 
@@ -142,31 +155,29 @@ def _write_json(file: Path, figures: dict[str, Any]) -> None:
 
 
 def _table(figures: dict[str, Any]) -> Table:
-    table = Table(title="gold is the true score in the starter world; the learner never sees it")
-    columns = ("round", "promoted", "ratings", "accuracy", "win rate", "gold", "proxy", "KL")
-    for column in (*columns, "length", "perplexity", "seconds"):
-        table.add_column(column, justify="right")
+    table = Table(
+        title="gold is the true score in the starter world; the learner never sees it",
+        box=None,
+        pad_edge=False,
+    )
+    for column in COLUMNS:
+        table.add_column(column, justify="right", no_wrap=True)
     start = figures["start"]
-    table.add_row(
-        "start", "", "", "", "", f"{start['gold']:.2f}", "", "0.0",
-        f"{start['length']:.1f}", f"{start['perplexity']:.2f}", "",
-    )  # fmt: skip
+    table.add_row("start", "", "", "", "", *_numbers(start, "gold", "kl", "length", "perplexity"))
     for one in figures["rounds"]:
-        policy, reward = one["policy"], one["reward_model"]
-        if policy is None:
-            table.add_row(str(one["round"]), "no", str(one["ratings"]), "; ".join(one["reasons"]))
-            continue
+        reward, policy = one["reward_model"] or {}, one["policy"] or {}
         table.add_row(
             str(one["round"]),
             "yes" if one["promoted"] else "no",
             str(one["ratings"]),
-            f"{reward['held_out_accuracy']:.2f}",
-            f"{policy['win_rate']:.2f}",
-            f"{policy['gold']:.2f}",
-            f"{policy['proxy']:.2f}",
-            f"{policy['kl']:.1f}",
-            f"{policy['length']:.1f}",
-            f"{policy['perplexity']:.2f}",
+            *_numbers(reward, "held_out_accuracy"),
+            *_numbers(policy, "win_rate", "gold", "kl", "length", "perplexity"),
             f"{sum(one['seconds'].values()):.0f}",
         )
     return table
+
+
+def _numbers(figures: dict[str, Any], *names: str) -> list[str]:
+    """Two decimals each; nothing for what was not measured."""
+    values = [figures.get(name) for name in names]
+    return ["" if value is None else f"{value:.2f}" for value in values]

@@ -45,7 +45,7 @@ def run(step: Step) -> Result:
     known = preferences.build(labelled, margin_scale=settings.margin_scale)
     plan = splits.plan(known.rows, settings)
     jobs = splits.jobs(plan, settings.members, step.round.seed)
-    if not jobs:
+    if not jobs or len(known.rows) < step.settings.gate.min_preferences:
         report = ensemble.untrained(known, plan)
         return Result({"report": report.to_json()})
     with cluster(step.home, step.settings.ray, cpus=max(step.settings.ray.workers, 2)):
@@ -176,11 +176,12 @@ def _assemble(
 
 
 def _gathered(step: Step, report: dict[str, Any]) -> Path:
-    """A folder with every trained role and the report, ready to be published."""
+    """A folder with every trained role and the report (without timings: same work, same digest)."""
     folder = step.home / "tmp" / f"reward-{step.round.id}"
+    plain = {**report, "members": [{**one, "seconds": None} for one in report["members"]]}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name in (*(one["name"] for one in report["members"]), HOLDOUT):
         shutil.copytree(step.folder / name, folder / name, ignore=shutil.ignore_patterns(DONE))
-    (folder / DONE).write_text(json.dumps(report, indent=2, sort_keys=True), encoding="utf-8")
+    (folder / DONE).write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf-8")
     return folder

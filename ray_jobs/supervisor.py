@@ -7,6 +7,7 @@ again when it dies. The home's lock admits one service; a killed one is swept up
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -45,9 +46,15 @@ def up(home: Path, base: str | None, settings: Settings, *, open_browser: bool =
     unusable base.
     """
     console = Console()
+    fresh = not home.exists()
     make_home(home)
     with sole_service(home):
-        prepare(home, base, console)
+        try:
+            prepare(home, base, console)
+        except UsageError:
+            if fresh:
+                shutil.rmtree(home)
+            raise
         port = _free_port(settings.web)
         stopping = _stop_on_signals()
         children: dict[str, Callable[[], subprocess.Popen[bytes]]] = {

@@ -35,11 +35,11 @@ class Watcher:
         self._bars: dict[tuple[int, str], TaskID] = {}
         self._progress = Progress(
             TextColumn("round {task.fields[round]}  {task.fields[step]:<12}"),
-            BarColumn(bar_width=28),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[text]}"),
             console=Console(stderr=True),
         )

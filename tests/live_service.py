@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import psutil
+
 from ray_jobs import crew, tether
 from rlhf.rounds import State
 from rlhf.store import Store, open_store, rounds

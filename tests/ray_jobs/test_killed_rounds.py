@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.live_service import Service, in_state, rate_everything, wait_for
+
 from rlhf.rounds import STEPS, State
 from rlhf.store import Store, ratings, rounds
+from tests.live_service import Service, in_state, rate_everything, wait_for
 
 PATIENCE_S = 120.0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from ray_jobs import tether
 
 GRANDPARENT = """

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from rlhf.errors import UsageError
 from rlhf.home import existing_home, make_home, service_runs, sole_service
 

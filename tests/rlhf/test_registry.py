@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from rlhf import registry
 from rlhf.errors import NotFound, RLHFError, UsageError
 from rlhf.home import make_home

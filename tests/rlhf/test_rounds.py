@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from rlhf.rounds import CAN_REFUSE, ENDED, STEPS, State, after
 
 

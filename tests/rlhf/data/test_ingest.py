@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlhf.data.ingest import ingest
 from rlhf.data.splits import split_of
 from rlhf.errors import InputError
@@ -39,7 +40,7 @@ def stored(store: Store) -> list[prompts.Prompt]:
 
 
 @pytest.mark.parametrize(
-    "record, question, reference",
+    ("record", "question", "reference"),
     [
         ({"prompt": "Hello?"}, "Hello?", None),
         ({"prompt": "Hello?", "completion": "Hi."}, "Hello?", "Hi."),
@@ -100,7 +101,7 @@ def test_csv_tsv_json_and_parquet_say_the_same(tmp_path: Path, store: Store) -> 
 
 
 @pytest.mark.parametrize(
-    "name, text, named",
+    ("name", "text", "named"),
     [
         ("broken.jsonl", '{"prompt": "ok"}\n{"prompt": \n', "line 2"),
         ("empty-prompt.jsonl", '{"prompt": "ok"}\n{"prompt": "  "}\n', "line 2, field 'prompt'"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlhf.evaluation.gate import Evaluation, PolicyFigures, decide
 from rlhf.evaluation.texts import overlap, repeats_a_sentence, text_figures
 from rlhf.evaluation.winrate import win_rate
@@ -44,7 +45,7 @@ def test_a_clear_winner_is_promoted_with_every_reason_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "loser, words",
+    ("loser", "words"),
     [
         (replace(WINNER, win_rate_low=0.5), "is not above 50%"),
         (replace(WINNER, candidate=replace(FIGURES, kl=15.1)), "is over 15"),
@@ -88,7 +89,7 @@ def test_swapping_the_sides_turns_the_win_rate_over(pairs: list[tuple[int, int]]
 
 
 @pytest.mark.parametrize(
-    "text, repeats",
+    ("text", "repeats"),
     [
         ("Yes. No.", False),
         ("Yes. yes!", True),

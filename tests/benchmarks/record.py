@@ -1,0 +1,48 @@
+"""What every benchmark writes: figures and goals as JSON, and a Markdown table of the same."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One promise and whether it was kept."""
+
+    name: str
+    value: float
+    goal: str
+    met: bool
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """The flags that all benchmarks have."""
+    flags = argparse.ArgumentParser(description=doc)
+    flags.add_argument("--quick", action="store_true", help="a few minutes instead of all of it")
+    flags.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    return flags
+
+
+def finish(name: str, figures: dict[str, Any], goals: Sequence[Goal], file: Path | None) -> None:
+    """Print the goals as a table and write everything to `file`."""
+    record = {
+        "name": name,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}",
+        "figures": figures,
+        "goals": [asdict(goal) for goal in goals],
+    }
+    print("\n| goal | value | wanted | met |\n|---|---|---|---|")
+    for goal in goals:
+        print(f"| {goal.name} | {goal.value:.3g} | {goal.goal} | {'yes' if goal.met else 'no'} |")
+    if file is not None:
+        file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
