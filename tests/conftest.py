@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ os.environ |= {
 }
 for name in [name for name in os.environ if name.startswith("RLHF_")]:
     del os.environ[name]
+
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
+"""No deadline per example: two cores are shared, and slowness is measured elsewhere."""
 
 SPECIAL_TOKENS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 
