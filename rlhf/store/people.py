@@ -159,6 +159,13 @@ def set_password(tx: Connection, person_id: int, password: str) -> None:
     )
 
 
+def has_password(tx: Connection, person_id: int) -> bool:
+    """Whether somebody has set a password."""
+    table = schema.people
+    row = tx.execute(select(table.c.password_hash).where(table.c.id == person_id)).first()
+    return row is not None and row.password_hash is not None
+
+
 def verify_password(tx: Connection, name: str, password: str) -> Person | None:
     """The person, if name and password are right and the account is open."""
     row = tx.execute(select(schema.people).where(schema.people.c.name == name)).first()

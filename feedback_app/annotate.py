@@ -1,0 +1,170 @@
+"""The rating page: a Gradio app whose card is one constant skeleton.
+
+No text of people or models passes through here. `static/annotate.js` fetches it from the REST API
+and sets it as text content, because `gr.HTML` templates execute `${...}` found in values.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+import gradio as gr
+
+from feedback_app import texts
+from feedback_app.theme import HEADER, module
+
+
+def annotate_page(root_path: str) -> gr.Blocks:
+    """The page as Gradio blocks: header, guidelines, rating card, latest ratings."""
+    page = gr.Blocks(title=f"{texts.ANNOTATE['title']} · {texts.PRODUCT}", fill_width=True)
+    with page:
+        gr.HTML(html_template=HEADER, js_on_load=None, apply_default_css=False)
+        with gr.Accordion(texts.GUIDELINES_TITLE, open=False, elem_id="guidelines"):
+            gr.Markdown(texts.GUIDELINES)
+        gr.HTML(
+            html_template=skeleton(root_path),
+            js_on_load=module("annotate.js", root_path).replace(
+                "start(element)", "start(element.querySelector('#rating'))"
+            ),
+            apply_default_css=False,
+            elem_classes=["rating-frame"],
+        )
+        with gr.Accordion(texts.HISTORY_TITLE, open=False, elem_id="history"):
+            gr.HTML(html_template=_history(), js_on_load=None, apply_default_css=False)
+    return page
+
+
+def skeleton(root_path: str) -> str:
+    """The card's markup: every word from `texts`, every place for data empty."""
+    return f"""
+<main id="rating" class="rating" data-state="loading" aria-label="{_text("region")}">
+  <div class="strip">
+    <span class="progress" data-slot="progress"></span>
+    <span class="lease" data-slot="lease"></span>
+    <button type="button" class="quiet" data-act="keys" aria-keyshortcuts="?">
+      {_text("keys")} <kbd aria-hidden="true">?</kbd></button>
+  </div>
+  <p class="banner" data-slot="banner" hidden></p>
+  <div data-slot="stage" aria-busy="true">
+    {_loading()}
+    {_comparison()}
+    {_stand("empty", _EMPTY_ART, "again", _text("look_again"))}
+    {_stand("problem", _PROBLEM_ART, "retry", _text("retry"), root_path)}
+  </div>
+  <div class="dock">
+    <div class="scale-row" role="radiogroup" aria-label="{_text("scale")}">{_scale()}</div>
+    <div class="dock-actions">
+      <button type="button" class="toggle" data-act="both-bad" aria-pressed="false"
+        aria-keyshortcuts="x">{_text("both_bad")} <kbd aria-hidden="true">x</kbd></button>
+      <button type="button" class="quiet" data-act="skip" aria-keyshortcuts="s">
+        {_text("skip")} <kbd aria-hidden="true">s</kbd></button>
+      <button type="button" class="quiet" data-act="undo" aria-keyshortcuts="u">
+        {_text("undo")} <kbd aria-hidden="true">u</kbd></button>
+      <p class="status" data-slot="status" role="status" aria-live="polite"></p>
+      <button type="button" class="primary" data-act="save" aria-disabled="true"
+        aria-keyshortcuts="Enter">{_text("save")} <kbd aria-hidden="true">Enter</kbd></button>
+    </div>
+  </div>
+  {_skip_dialog()}
+  {_keys_dialog()}
+</main>"""
+
+
+def _text(name: str) -> str:
+    return escape(texts.ANNOTATE[name])
+
+
+def _loading() -> str:
+    return '<div class="loading" aria-hidden="true"><i></i><div><i></i><i></i></div></div>'
+
+
+def _comparison() -> str:
+    answers = "".join(
+        f'<article class="answer" data-answer="{side}" aria-labelledby="answer-{side}">'
+        f'<h2 id="answer-{side}">{_text(f"answer_{side}")}</h2>'
+        f'<div class="answer-text" data-slot="{slot}" tabindex="0" dir="auto" role="region" '
+        f'aria-labelledby="answer-{side}"></div></article>'
+        for side, slot in (("a", "left"), ("b", "right"))
+    )
+    return (
+        '<div class="comparison">'
+        '<section class="conversation" data-slot="conversation" tabindex="0" '
+        f'aria-label="{_text("conversation")}"><ol data-slot="turns"></ol></section>'
+        f'<div class="answers">{answers}</div></div>'
+    )
+
+
+def _scale() -> str:
+    return "".join(
+        f'<button type="button" role="radio" aria-checked="false" data-choice="{number}" '
+        f'aria-keyshortcuts="{number}" tabindex="{0 if number == 1 else -1}">'
+        f'<kbd aria-hidden="true">{number}</kbd><span>{escape(choice)}</span></button>'
+        for number, choice in enumerate(texts.CHOICES, start=1)
+    )
+
+
+def _stand(kind: str, art: str, action: str, label: str, root_path: str | None = None) -> str:
+    title = f'<h2 data-slot="{kind}-title"></h2>' if root_path is None else ""
+    body = f"{kind}-body" if root_path is None else kind
+    way = (
+        ""
+        if root_path is None
+        else f'<a class="primary" href="{escape(root_path)}/sign-in">'
+        f"{escape(texts.SIGN_IN['submit'])}</a>"
+    )
+    return (
+        f'<section class="stand {kind}">{art}{title}<p data-slot="{body}"></p>'
+        f'<button type="button" class="toggle" data-act="{action}">{label}</button>{way}</section>'
+    )
+
+
+def _skip_dialog() -> str:
+    reasons = "".join(
+        f'<label><input type="radio" name="reason" value="{escape(code)}"'
+        f"{' checked' if number == 1 else ''}>{escape(reason)}"
+        f'<kbd aria-hidden="true">{number}</kbd></label>'
+        for number, (code, reason) in enumerate(texts.SKIP_REASONS.items(), start=1)
+    )
+    return (
+        '<dialog data-dialog="skip" aria-labelledby="skip-title"><form method="dialog">'
+        f'<h2 id="skip-title">{_text("skip_title")}</h2>{reasons}'
+        '<div class="dialog-actions">'
+        f'<button class="quiet" type="button" data-close>{_text("cancel")}</button>'
+        f'<button class="primary" value="skip">{_text("skip_confirm")} '
+        '<kbd aria-hidden="true">Enter</kbd></button></div></form></dialog>'
+    )
+
+
+def _keys_dialog() -> str:
+    rows = "".join(
+        f'<tr><th scope="row"><kbd>{escape(key)}</kbd></th><td>{escape(does)}</td></tr>'
+        for key, does in texts.KEYS
+    )
+    return (
+        '<dialog data-dialog="keys" aria-labelledby="keys-title"><form method="dialog">'
+        f'<h2 id="keys-title">{_text("keys_title")}</h2><table class="keys-table">{rows}</table>'
+        f'<div class="dialog-actions"><button class="primary">{_text("close")}</button></div>'
+        "</form></dialog>"
+    )
+
+
+def _history() -> str:
+    return (
+        f'<div data-empty="true"><p class="history-empty">{_text("history_empty")}</p>'
+        '<ol class="history" data-slot="history"></ol></div>'
+    )
+
+
+_EMPTY_ART = (
+    '<svg class="art" viewBox="0 0 76 76" aria-hidden="true"><rect x="6" y="14" width="28" '
+    'height="48" rx="8" fill="var(--a-soft)" stroke="var(--a)" stroke-width="2"/><rect x="42" '
+    'y="14" width="28" height="48" rx="8" fill="var(--b-soft)" stroke="var(--b)" '
+    'stroke-width="2"/><path d="M27 39l8 8 15-18" fill="none" stroke="var(--accent)" '
+    'stroke-width="5" stroke-linecap="round" stroke-linejoin="round"/></svg>'
+)
+_PROBLEM_ART = (
+    '<svg class="art" viewBox="0 0 76 76" aria-hidden="true"><circle cx="38" cy="38" r="28" '
+    'fill="var(--bad-soft)" stroke="var(--bad)" stroke-width="2"/><path d="M38 24v18" '
+    'stroke="var(--bad)" stroke-width="5" stroke-linecap="round"/><circle cx="38" cy="52" r="3" '
+    'fill="var(--bad)"/></svg>'
+)

@@ -1,0 +1,196 @@
+"""REST for annotators: the next comparison, verdicts, skips, and what they rated before.
+
+Nothing that could tell which model wrote an answer leaves here.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from feedback_app.sessions import caller_of
+from rlhf.errors import Forbidden
+from rlhf.store import Connection, Store, comparisons, prompts, queue, ratings
+
+TIE = 4
+STRENGTH = {1: 3, 2: 2, 3: 1, TIE: 0, 5: 1, 6: 2, 7: 3}
+"""Place on the scale (1 = left much better) -> strength of the verdict."""
+
+
+class Said(BaseModel):
+    """A verdict as it was given on the page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    submission_id: str = Field(max_length=36)
+    choice: int = Field(ge=1, le=7)
+    both_bad: bool = False
+    reason: str | None = Field(None, max_length=10_000)
+    active_ms: int = Field(0, ge=0, le=86_400_000)
+
+
+class FirstSaid(Said):
+    """A verdict on a leased comparison."""
+
+    lease_id: str = Field(max_length=36)
+
+
+class Skipped(BaseModel):
+    """A comparison handed back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lease_id: str = Field(max_length=36)
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+def rating_routes(store: Store, lease_minutes: float) -> APIRouter:
+    """The routes of this module, closed over the store."""
+    routes = APIRouter(prefix="/api/v1")
+
+    @routes.get("/me")
+    def me(request: Request) -> dict[str, Any]:
+        """Who is signed in, and how much they have rated."""
+        caller = caller_of(request)
+        with store.read() as tx:
+            progress = _progress(tx, caller.id)
+        return {"id": caller.id, "name": caller.name, "role": caller.role, "progress": progress}
+
+    @routes.get("/next")
+    def next_comparison(request: Request) -> dict[str, Any]:
+        """A leased comparison, or why there is none."""
+        caller, now = caller_of(request), time.time()
+        with store.write() as tx:
+            lease = queue.lease_next(tx, caller.id, now, minutes=lease_minutes)
+            progress = _progress(tx, caller.id)
+        if isinstance(lease, queue.Empty):
+            return {"empty": lease.reason, "until": lease.until, "progress": progress}
+        return {
+            "lease_id": lease.lease_id,
+            "submission_id": lease.submission_id,
+            "messages": lease.prompt,
+            "left": {"text": lease.left.text},
+            "right": {"text": lease.right.text},
+            "seconds_left": lease.expires_at - now,
+            "progress": progress,
+        }
+
+    @routes.post("/leases/{lease_id}/renew")
+    def renew(lease_id: str, request: Request) -> dict[str, float]:
+        """Hold a comparison longer."""
+        now = time.time()
+        with store.write() as tx:
+            until = queue.renew(tx, lease_id, caller_of(request).id, now, minutes=lease_minutes)
+        return {"seconds_left": until - now}
+
+    @routes.post("/ratings")
+    def rate(said: FirstSaid, request: Request) -> dict[str, Any]:
+        """Save a verdict; the same submission again returns what was saved."""
+        caller = caller_of(request)
+        with store.write() as tx:
+            lease = queue.own_lease(tx, said.lease_id, caller.id)
+            saved = ratings.record_rating(
+                tx,
+                lease_id=said.lease_id,
+                submission_id=said.submission_id,
+                annotator_id=caller.id,
+                verdict=_verdict(said, [lease.left_response, lease.right_response]),
+                active_ms=said.active_ms,
+            )
+        return _saved(saved)
+
+    @routes.post("/skips")
+    def skip(said: Skipped, request: Request) -> dict[str, bool]:
+        """Hand a comparison back for good."""
+        with store.write() as tx:
+            queue.skip(tx, said.lease_id, caller_of(request).id, said.reason)
+        return {"skipped": True}
+
+    @routes.get("/ratings/mine")
+    def mine(
+        request: Request, count: Annotated[int, Query(ge=1, le=100)] = 10
+    ) -> dict[str, list[dict[str, Any]]]:
+        """The caller's newest ratings, newest first."""
+        with store.read() as tx:
+            found = ratings.my_last(tx, caller_of(request).id, count)
+        return {"ratings": [_told(one) for one in found]}
+
+    @routes.get("/ratings/{rating_id}")
+    def reopen(rating_id: int, request: Request) -> dict[str, Any]:
+        """A rating of the caller's with its texts, the sides as they stood."""
+        with store.read() as tx:
+            found = _own(tx, rating_id, caller_of(request).id)
+            prompt_id = comparisons.comparison(tx, found.comparison_id).prompt_id
+            left, right = (comparisons.response(tx, side) for side in found.order_shown)
+            messages = prompts.prompt(tx, prompt_id).messages
+        return {
+            **_told(found),
+            "submission_id": str(uuid.uuid4()),
+            "messages": messages,
+            "left": {"text": left.text},
+            "right": {"text": right.text},
+        }
+
+    @routes.post("/ratings/{rating_id}/revise")
+    def revise(rating_id: int, said: Said, request: Request) -> dict[str, Any]:
+        """Save another verdict on the same comparison as a new revision."""
+        caller = caller_of(request)
+        with store.write() as tx:
+            before = _own(tx, rating_id, caller.id)
+            saved = ratings.revise_rating(
+                tx,
+                rating_id=rating_id,
+                annotator_id=caller.id,
+                verdict=_verdict(said, before.order_shown),
+                submission_id=said.submission_id,
+            )
+        return _saved(saved)
+
+    return routes
+
+
+def _verdict(said: Said, shown: list[int]) -> ratings.Verdict:
+    """From a place on the scale to the response that stood there."""
+    preferred = None if said.choice == TIE else shown[0] if said.choice < TIE else shown[1]
+    return ratings.Verdict(preferred, STRENGTH[said.choice], said.both_bad, said.reason)
+
+
+def _choice(one: ratings.Rating) -> int:
+    """The inverse of `_verdict`."""
+    if one.preferred is None:
+        return TIE
+    return TIE - one.strength if one.preferred == one.order_shown[0] else TIE + one.strength
+
+
+def _own(tx: Connection, rating_id: int, annotator_id: int) -> ratings.Rating:
+    found = ratings.rating(tx, rating_id)
+    if found.annotator_id != annotator_id:
+        raise Forbidden("this rating belongs to somebody else")
+    return found
+
+
+def _told(one: ratings.Rating) -> dict[str, Any]:
+    return {
+        "rating_id": one.id,
+        "revision": one.revision,
+        "choice": _choice(one),
+        "both_bad": one.both_bad,
+        "submitted_at": one.submitted_at,
+    }
+
+
+def _saved(saved: ratings.Saved) -> dict[str, Any]:
+    return {
+        "rating_id": saved.rating_id,
+        "revision": saved.revision,
+        "repeated": saved.repeated,
+    }
+
+
+def _progress(tx: Connection, annotator_id: int) -> dict[str, int]:
+    progress = ratings.my_progress(tx, annotator_id)
+    return {"today": progress.today, "total": progress.total}

@@ -1,0 +1,206 @@
+"""The operator's page: where the loop stands, the running round as plots, people and the queue.
+
+Everything is read from the store at every tick. Text of people and models goes into text boxes
+and table cells alone; the one piece of HTML is made of constants and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from feedback_app import loop_state, texts
+from feedback_app.theme import HEADER
+from rlhf.errors import RLHFError
+from rlhf.rounds import ENDED, STEPS, State
+from rlhf.settings import Settings
+from rlhf.store import Connection, Store, events, metrics, people, ratings, rounds
+
+TICK_S = 2.0
+EVENTS = 12
+NEWEST = "the newest"
+
+SERIES = {
+    "objective/score": ("Reward of the answers", "proxy (ensemble)"),
+    "objective/holdout": ("Reward of the answers", "hold-out model"),
+    "objective/kl": ("KL to the reference, nats per sequence", "KL"),
+    "completion/length": ("Length, tokens", "length"),
+}
+"""Metric -> (plot, name of its line)."""
+
+PLOTS = tuple(dict.fromkeys(plot for plot, _ in SERIES.values()))
+
+
+def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
+    """The page as Gradio blocks."""
+    words = texts.OPERATE
+    page = gr.Blocks(title=f"{words['title']} · {texts.PRODUCT}", fill_width=True)
+    with page:
+        gr.HTML(html_template=HEADER, js_on_load=None, apply_default_css=False)
+        strip = gr.HTML(padding=False, elem_id="strip")
+        with gr.Row(equal_height=True):
+            now = gr.Textbox(label=words["now"], lines=2, interactive=False, scale=3)
+            start = gr.Button(words["start"], variant="primary", scale=1)
+        said = gr.Textbox(label=words["said"], interactive=False, visible=False)
+        shown = gr.Dropdown([NEWEST], value=NEWEST, label=words["shown"], interactive=True)
+        with gr.Row():
+            plots = [
+                gr.LinePlot(x="iteration", y="value", color="line", title=plot, height=260)
+                for plot in PLOTS
+            ]
+        with gr.Tab(words["rounds"]):
+            past = gr.Dataframe(interactive=False, wrap=True, show_label=False)
+        with gr.Tab(words["people"]):
+            crew = gr.Dataframe(interactive=False, show_label=False)
+            with gr.Row(equal_height=True):
+                name = gr.Textbox(label=words["name"], max_length=80)
+                role = gr.Dropdown(list(texts.ROLE), value="annotator", label=words["role"])
+                invite = gr.Button(words["invite"])
+            link = gr.Textbox(label=words["link"], interactive=False, buttons=["copy"])
+        with gr.Tab(words["events"]):
+            recent = gr.Dataframe(interactive=False, wrap=True, show_label=False)
+
+        def look(chosen: str) -> list[object]:
+            with store.read() as tx:
+                state = loop_state.look(tx, settings.feedback.ratings_per_round)
+                known = rounds.all_rounds(tx)
+                wanted = _chosen(chosen, known)
+                lines = _lines(tx, wanted)
+                tables = [_rounds_table(known), _people_table(tx), _events_table(tx)]
+            names = [NEWEST, *(str(one.id) for one in reversed(known))]
+            return [
+                _strip(state.state),
+                _sentence(state),
+                gr.update(interactive=state.hold is None),
+                gr.update(choices=names),
+                *(lines[lines["plot"] == plot] for plot in PLOTS),
+                *tables,
+            ]
+
+        def start_round(request: gr.Request) -> object:
+            try:
+                with store.write() as tx:
+                    loop_state.ask_for_round(tx, str(request.username))
+            except RLHFError as hold:
+                return gr.update(value=str(hold), visible=True)
+            return gr.update(value=words["asked"], visible=True)
+
+        def make_link(wanted: str, kind: str) -> str:
+            try:
+                with store.write() as tx:
+                    token = people.invite(tx, wanted.strip(), kind)
+            except RLHFError as refused:
+                return str(refused)
+            return f"{address(home)}/join/{token}"
+
+        outputs = [strip, now, start, shown, *plots, past, crew, recent]
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        for moment in (page.load, gr.Timer(TICK_S).tick, shown.change):
+            moment(look, [shown], outputs, **quiet)
+        start.click(start_round, None, [said], api_visibility="private")
+        invite.click(make_link, [name, role], [link], api_visibility="private")
+    return page
+
+
+def address(home: Path) -> str:
+    """Where people reach the service, as it wrote down at its start."""
+    file = home / "run" / "url"
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def _strip(state: str | None) -> str:
+    """The steps in order, the present one marked: constants alone."""
+    done = State(state) if state else None
+    place = STEPS.index(done) if done in STEPS else -1
+    items = [
+        f'<li class="{"past" if i < place else "here" if i == place else "ahead"}"'
+        f"{' aria-current=step' if i == place else ''}>{escape(texts.STATES[step])}</li>"
+        for i, step in enumerate(STEPS)
+    ]
+    return f'<ol class="steps" aria-label="{escape(texts.OPERATE["steps"])}">{"".join(items)}</ol>'
+
+
+def _sentence(state: loop_state.LoopState) -> str:
+    """What happens now, how far it is and how long it may take."""
+    counts = texts.OPERATE["queue"].format(**state.queue)
+    if state.state is None or state.round is None:
+        return f"{texts.OPERATE['no_round']}\n{counts}"
+    told = f"Round {state.round}: {texts.STATES[state.state]}"
+    progress = state.progress
+    if progress.get("step") == state.state and progress.get("total"):
+        told += f", {progress['done']} of {progress['total']} ({progress['text']})"
+    if not state.alive:
+        told += f". {texts.OPERATE['silent']}"
+    return f"{told}\n{state.new_ratings} new ratings of {state.needed} needed. {counts}"
+
+
+def _chosen(chosen: str, known: Sequence[rounds.Round]) -> int | None:
+    """The round whose plots are wanted: a number, or the newest that has come to PPO."""
+    if chosen.isdigit():
+        return int(chosen)
+    before = STEPS.index(State.PPO)
+    begun = [
+        one.id for one in known if one.state in ENDED or STEPS.index(State(one.state)) >= before
+    ]
+    return begun[-1] if begun else None
+
+
+def _lines(tx: Connection, round_id: int | None) -> pd.DataFrame:
+    rows = [
+        {"iteration": at, "value": figures[name], "line": line, "plot": plot}
+        for at, figures in (metrics.metrics(tx, round_id) if round_id else [])
+        for name, (plot, line) in SERIES.items()
+        if name in figures
+    ]
+    return pd.DataFrame(rows, columns=["iteration", "value", "line", "plot"])
+
+
+def _rounds_table(known: Sequence[rounds.Round]) -> pd.DataFrame:
+    rows = [
+        {
+            "round": one.id,
+            "state": texts.STATES[one.state],
+            "began": _when(one.created_at),
+            "win rate": _number(one.evaluation.get("win_rate")),
+            "KL": _number(one.evaluation.get("candidate", {}).get("kl")),
+            "why": one.error or "; ".join(one.decision.get("reasons", ())),
+        }
+        for one in reversed(known)
+    ]
+    return pd.DataFrame(rows, columns=["round", "state", "began", "win rate", "KL", "why"])
+
+
+def _people_table(tx: Connection) -> pd.DataFrame:
+    rated = ratings.counts_by_person(tx)
+    rows = [
+        {
+            "name": one.name,
+            "role": one.role,
+            "ratings": rated.get(one.id, 0),
+            "account": "open" if one.active else "closed",
+        }
+        for one in people.people(tx)
+    ]
+    return pd.DataFrame(rows, columns=["name", "role", "ratings", "account"])
+
+
+def _events_table(tx: Connection) -> pd.DataFrame:
+    rows = [
+        {"at": _when(one.at), "who": one.actor, "what": one.kind, "about": one.entity}
+        for one in events.recent(tx, EVENTS)
+    ]
+    return pd.DataFrame(rows, columns=["at", "who", "what", "about"])
+
+
+def _when(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

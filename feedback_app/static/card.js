@@ -1,0 +1,98 @@
+// What the rating page shows. Knows the skeleton of annotate.py and nothing of requests.
+
+import { fill } from "./client.js";
+import { showText } from "./text.js";
+import texts from "./texts.js";
+
+export class Card {
+  constructor(root) {
+    this.root = root;
+    this.choices = [...root.querySelectorAll("[data-choice]")];
+    this.slot = (name) => root.querySelector(`[data-slot="${name}"]`);
+    this.button = (name) => root.querySelector(`[data-act="${name}"]`);
+    this.dialog = (name) => root.querySelector(`[data-dialog="${name}"]`);
+  }
+
+  /** "loading", "card", "empty" or "problem": which part of the skeleton is visible. */
+  stand(state) {
+    this.root.dataset.state = state;
+    this.slot("stage").setAttribute("aria-busy", String(state === "loading"));
+  }
+
+  show(item) {
+    this.slot("turns").replaceChildren(...turns(item.messages));
+    showText(this.slot("left"), item.left);
+    showText(this.slot("right"), item.right);
+    for (const name of ["left", "right"]) this.slot(name).scrollTop = 0;
+    this.stand("card");
+    const talk = this.slot("conversation");
+    talk.scrollTop = talk.scrollHeight;
+    window.scrollTo({ top: 0 });
+  }
+
+  mark(choice, bothBad) {
+    this.choices.forEach((button, place) => {
+      const chosen = place + 1 === choice;
+      button.setAttribute("aria-checked", String(chosen));
+      button.tabIndex = chosen || (choice === null && place === 0) ? 0 : -1;
+    });
+    this.button("both-bad").setAttribute("aria-pressed", String(bothBad));
+    this.root.dataset.side = choice === null || choice === 4 ? "" : choice < 4 ? "a" : "b";
+    this.button("save").setAttribute("aria-disabled", String(choice === null));
+  }
+
+  say(text, tone = "") {
+    const status = this.slot("status");
+    status.textContent = text;
+    status.dataset.tone = tone;
+  }
+
+  banner(text) {
+    const banner = this.slot("banner");
+    banner.hidden = text === "";
+    banner.textContent = text;
+  }
+
+  empty(title, body) {
+    this.slot("empty-title").textContent = title;
+    this.slot("empty-body").textContent = body;
+    this.stand("empty");
+  }
+
+  problem(text) {
+    this.slot("problem").textContent = text;
+    this.stand("problem");
+  }
+
+  progress({ today, total }) {
+    this.slot("progress").textContent = fill(texts.progress, { today, total });
+  }
+
+  lease(text, urgent) {
+    const lease = this.slot("lease");
+    lease.textContent = text;
+    lease.dataset.urgent = String(urgent);
+  }
+}
+
+/** The conversation as list items; the last message, the one to be answered, is marked. */
+function turns(messages) {
+  return messages.map((message, place) => {
+    const turn = document.createElement("li");
+    const last = place === messages.length - 1;
+    turn.className = "turn";
+    turn.dataset.role = message.role in texts.role ? message.role : "other";
+    if (last) turn.setAttribute("aria-current", "true");
+    const who = document.createElement("span");
+    who.className = "turn-role";
+    who.textContent = texts.role[message.role] ?? "";
+    if (who.textContent === "") showText(who, message.role);
+    if (last) who.append(` · ${texts.asked}`);
+    const said = document.createElement("div");
+    said.className = "turn-text";
+    said.dir = "auto";
+    showText(said, message.content);
+    turn.append(who, said);
+    return turn;
+  });
+}

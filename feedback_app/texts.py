@@ -1,0 +1,259 @@
+"""Every sentence of the interface, in one place.
+
+Plain text only: pages escape it (server side) or set it as text content (in the browser, which
+reads `BROWSER` as `/static/texts.js`). `{name}` marks are filled in by the page.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PRODUCT: Final = "RLHF"
+
+NAVIGATION: Final = {"annotate": "Rate", "operate": "Operate", "checkpoints": "Checkpoints"}
+
+ROLE: Final = {
+    "annotator": "Annotator",
+    "operator": "Operator",
+    "reader": "Reader",
+}
+
+SIGN_IN: Final = {
+    "title": "Sign in",
+    "lead": "Compare answers, watch the model learn from it, and take the best version with you.",
+    "name": "Name",
+    "password": "Password",
+    "submit": "Sign in",
+    "no_password": "No password yet? Open the one-time link that you were given. "
+    "An operator can make a new one on the Operate page, or with `rlhf users invite`.",
+    "wrong": "This name and password do not belong together. Check both and try again.",
+    "wait": "Too many attempts. Wait {minutes} minutes and try again, or use a one-time link.",
+    "signed_out": "You are signed out.",
+}
+
+JOIN: Final = {
+    "used_title": "This link has done its work",
+    "used": "A sign-in link opens the door once, within its time. This one was used already, "
+    "or its time has run out.",
+    "used_help": "Ask an operator for a new one, or sign in with your name and password "
+    "if you have set one.",
+    "preview_title": "A personal sign-in link",
+    "preview": "Open this link in your own browser to sign in. "
+    "It works once, so this preview did not use it.",
+    "continue": "Continue",
+    "already": "You are signed in as {name}.",
+}
+
+ACCOUNT: Final = {
+    "title": "Your account",
+    "lead": "Signed in as {name}. Set a password so that you can come back without a new link.",
+    "current": "Current password",
+    "new": "New password",
+    "hint": "At least 12 characters. A few unrelated words are easier to remember "
+    "than one complicated one.",
+    "repeat": "New password again",
+    "submit": "Save password",
+    "saved": "Saved. You can now sign in with your name and this password.",
+    "short": "The password needs at least 12 characters. Choose a longer one.",
+    "long": "The password may have at most 200 characters.",
+    "differ": "The two passwords differ. Type the same one twice.",
+    "wrong_current": "The current password is not right. Nothing was changed.",
+    "sign_out": "Sign out",
+}
+
+REFUSED: Final = {
+    "title": "This page is not for your role",
+    "body": "You are signed in as {name} ({role}). Ask an operator if you need this page.",
+    "missing_title": "There is nothing here",
+    "missing": "The address may be mistyped, or the page has moved.",
+    "home": "Go to your page",
+    "unauthorised": "Sign in first, or send a valid token in the Authorization header",
+    "role": "The role {role} may not do this",
+    "token": "A token may only read checkpoints. Sign in for anything else",
+    "route": "There is no such route",
+    "host": "This host name is not served here. Add it to web.allowed_hosts",
+    "origin": "The request came from another site and was refused",
+    "length": "Send the length of the request in Content-Length",
+    "size": "The request is larger than {limit} bytes",
+}
+
+GUIDELINES_TITLE: Final = "Guidelines: how to judge"
+GUIDELINES: Final = """\
+Read the conversation, then both answers to its last message. Decide which answer you would
+rather have received, and how strongly.
+
+1. **Does it do what was asked?** An answer that solves the request beats one that only sounds good.
+2. **Is it true?** A wrong fact, an invented rule or a false promise weighs more than style.
+3. **Is it kind and clear?** Polite, readable, in the language of the question.
+4. **Is it as long as it needs to be?** Padding and repetition count against an answer.
+
+*Much better* means that you would not show the other one; *slightly* means that it was close.
+**Tie** is an honest verdict. **Both bad** is a second mark beside the verdict: set it when neither
+should ever be sent, and still say which one is less bad.
+
+Answers appear in random order and without names. Skip what you cannot judge, and say why.
+"""
+
+HISTORY_TITLE: Final = "Your latest ratings"
+
+ANNOTATE: Final = {
+    "title": "Rate",
+    "region": "Compare two answers",
+    "conversation": "Conversation",
+    "answer_a": "Answer A",
+    "answer_b": "Answer B",
+    "scale": "Which answer is better?",
+    "both_bad": "Both bad",
+    "skip": "Skip",
+    "undo": "Undo",
+    "keys": "Keys",
+    "save": "Save and next",
+    "retry": "Try again",
+    "look_again": "Look again",
+    "skip_title": "Why skip this one?",
+    "skip_confirm": "Skip it",
+    "cancel": "Cancel",
+    "close": "Close",
+    "keys_title": "Keys",
+    "history_empty": "What you rate in this session and before appears here.",
+}
+
+CHOICES: Final = (
+    "A much better",
+    "A better",
+    "A slightly",
+    "Tie",
+    "B slightly",
+    "B better",
+    "B much better",
+)
+
+SKIP_REASONS: Final = {
+    "cannot_judge": "I cannot judge this topic",
+    "broken": "Broken or unreadable",
+    "harmful": "Harmful or private content",
+    "language": "A language I do not read",
+    "other": "Something else",
+}
+
+KEYS: Final = (
+    ("1 … 7", "Choose: 1 is “A much better”, 4 is a tie, 7 is “B much better”"),
+    ("← →", "Move the verdict one step, while it has the focus"),
+    ("x", "Both bad, on or off; it goes with any verdict"),
+    ("Enter", "Save and show the next comparison"),
+    ("s", "Skip, with a reason"),
+    ("u", "Undo: open your last rating again"),
+    ("Esc", "Close a window, or leave a rating that you opened again"),
+    ("?", "This list"),
+)
+
+BROWSER: Final[dict[str, object]] = {
+    "product": PRODUCT,
+    "navigation": NAVIGATION,
+    "account": ACCOUNT["title"],
+    "sign_out": ACCOUNT["sign_out"],
+    "choices": CHOICES,
+    "role": {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"},
+    "asked": "to be answered",
+    "progress": "{today} today · {total} in all",
+    "lease": "{time} left",
+    "lease_over": "Time is up; it can still be saved unless somebody else got it",
+    "loading": "Loading the next comparison",
+    "ready": "New comparison. Choose with 1 to 7.",
+    "choose_first": "Choose one of the seven verdicts first.",
+    "chosen": "{choice}",
+    "chosen_bad": "{choice}, both bad",
+    "bad_on": "Both bad is marked. Still choose which is less bad, or a tie.",
+    "bad_off": "Both bad is no longer marked.",
+    "saving": "Saving…",
+    "saved": "Saved {time}",
+    "saved_revision": "Saved {time} as revision {revision}",
+    "skipped": "Skipped. It goes to somebody else.",
+    "unsent": "Not saved yet: {problem}. Your verdict is kept here; trying again in {seconds} s.",
+    "unreachable": "the service cannot be reached",
+    "server_error": "the service answered with error {status}",
+    "load_failed": "The next comparison could not be loaded: {problem}.",
+    "late": "Not counted: {problem}",
+    "signed_out": "Your session has ended. Sign in again; your verdict is kept in this tab.",
+    "nothing_to_undo": "There is no rating of yours to open again.",
+    "reopened": "You rated this {when}. Change the verdict and save it, or press Esc to leave it.",
+    "left_revision": "Left as it was.",
+    "change": "Change",
+    "history_row": "{choice}",
+    "history_bad": "{choice} · both bad",
+    "revised": "revision {revision}",
+    "empty": {
+        "nothing_queued": [
+            "Nothing is waiting yet",
+            "New comparisons appear here by themselves as soon as a round asks for them.",
+        ],
+        "all_rated": [
+            "Everything is rated",
+            "Thank you. The model is learning from it; new comparisons will appear here.",
+        ],
+        "all_leased": [
+            "Others are rating the last ones",
+            "All that is left is in somebody's hands until {until}. "
+            "What they leave comes to you by itself.",
+        ],
+        "you_rated_the_rest": [
+            "You have done your part",
+            "You have rated or skipped everything that is open; the rest needs somebody else.",
+        ],
+    },
+    "polling": "Looked {time}; looks again by itself.",
+}
+
+STATES: Final = {
+    "comparisons": "Comparisons",
+    "collecting": "Collecting",
+    "manifest": "Manifest",
+    "reward": "Reward models",
+    "reward_gate": "Reward gate",
+    "ppo": "PPO",
+    "evaluation": "Evaluation",
+    "gate": "Gate",
+    "promotion": "Promotion",
+    "promoted": "Promoted",
+    "refused": "Refused",
+    "failed": "Failed",
+}
+
+OPERATE: Final = {
+    "title": "Operate",
+    "now": "Now",
+    "start": "Start round now",
+    "said": "The service says",
+    "asked": "Asked. The controller takes it up in a moment.",
+    "shown": "Plots of round",
+    "steps": "Steps of the round",
+    "rounds": "Rounds",
+    "people": "People",
+    "events": "Events",
+    "name": "Name",
+    "role": "Role",
+    "invite": "Make a sign-in link",
+    "link": "One-time link, shown once; valid for three days",
+    "queue": "Queue: {open} open, {leased} in people's hands, {rated} rated.",
+    "no_round": "No round is open.",
+    "silent": "No sign of life for a while: is the controller running?",
+}
+
+CHECKPOINTS: Final = {
+    "title": "Checkpoints",
+    "lead": "Every version that was published, newest first. **champion** is the one to use: it "
+    "won against the one before it. Figures are on held-out prompts.",
+    "chosen": "Show",
+    "pull": "Pull it",
+    "card": "Model card",
+    "roll_back": "Roll the champion back to the previous one",
+    "why": "Why",
+    "say_why": "Say why; the reason is kept with the move.",
+    "said": "The service says",
+    "rolled_back": "The champion is {digest} now.",
+    "commands": "# on this machine: a standard PEFT adapter folder, or a whole model\n"
+    "rlhf pull {ref} my-model --home {home}\n"
+    "rlhf pull {ref} my-model --merged --home {home}\n"
+    "# from another machine, with a read-only token of `rlhf users token NAME`\n"
+    "RLHF_TOKEN=... rlhf pull {ref} my-model --from {address}",
+}
