@@ -37,10 +37,10 @@ class Character:
 CHARACTERS: dict[str, Character] = {
     character.name: character
     for character in (
-        Character("careful", noise=0.5),
-        Character("noisy", noise=2.0),
-        Character("left-biased", noise=0.7, left_bias=1.2),
-        Character("careless", noise=0.7, careless=0.4),
+        Character("careful", noise=0.8),
+        Character("noisy", noise=3.5),
+        Character("left-biased", noise=1.0, left_bias=2.0),
+        Character("careless", noise=1.0, careless=0.6),
     )
 }
 
@@ -75,9 +75,10 @@ class SimulatedAnnotator:
         if rng.random() < self.character.careless:
             return Verdict(rng.randint(1, 7), both_bad=False)
         blur = self.character.noise / sqrt(2)
-        seen_left = gold(messages, meta, left) + rng.gauss(0, blur) + self.character.left_bias
+        seen_left = gold(messages, meta, left) + rng.gauss(0, blur)
         seen_right = gold(messages, meta, right) + rng.gauss(0, blur)
-        return Verdict(_choice(seen_right - seen_left), max(seen_left, seen_right) < BOTH_BAD)
+        difference = seen_right - seen_left - self.character.left_bias
+        return Verdict(_choice(difference), max(seen_left, seen_right) < BOTH_BAD)
 
 
 def crew(count: int, seed: int) -> list[SimulatedAnnotator]:

@@ -95,7 +95,7 @@ def card(figures: dict[str, Any]) -> str:
         for style, score in figures["gold_by_style"].items()
     ]
     samples = [
-        f"- {question}\n  > {answer}"
+        f"- {_one_line(question)}\n  > {_one_line(answer)}"
         for question, answer in figures["train_examples"] + figures["heldout_examples"]
     ]
     return _CARD.format(
@@ -116,3 +116,8 @@ def card(figures: dict[str, Any]) -> str:
         styles="\n".join(styles),
         samples="\n".join(samples),
     )
+
+
+def _one_line(text: str) -> str:
+    """What a model said, without line breaks and characters that cannot be shown."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

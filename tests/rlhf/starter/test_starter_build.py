@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from rlhf.errors import UsageError
+from rlhf.starter.build import Recipe, build
+
+TINY = Recipe(
+    vocabulary=400,
+    tokenizer_conversations=200,
+    lesson_steps=4,
+    corpus_steps=4,
+    batch_size=4,
+    unseen_conversations=8,
+    sampled_prompts=8,
+)
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.slow
+def test_the_same_seed_builds_the_same_bits_whatever_the_threads(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    first = build(tmp_path / "one", recipe=TINY)
+    torch.set_num_threads(2)
+    torch.rand(7)
+    second = build(tmp_path / "two", recipe=TINY)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
+    assert digest(tmp_path / "one") == digest(tmp_path / "two") == first["sha256"]
+    assert first == second
+    assert digest(tmp_path / "one") != build(tmp_path / "three", seed=1, recipe=TINY)["sha256"]
+    for name in ("tokenizer.json", "README.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_build_reports_its_progress_and_leaves_a_model_that_loads(tmp_path: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    state = torch.get_rng_state()
+    build(tmp_path / "new", progress=lambda *news: told.append(news), recipe=TINY)
+    assert torch.equal(torch.get_rng_state(), state)
+    done = [news[0] for news in told]
+    assert done == sorted(done)
+    assert done[-1] == told[-1][1] == 8 + 2 * 8
+    assert len({news[1] for news in told}) == 1
+    AutoModelForCausalLM.from_pretrained(tmp_path / "new")
+    AutoTokenizer.from_pretrained(tmp_path / "new")
+    card = (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
+    assert digest(tmp_path / "new") in card
+    assert "{samples}" not in card
+    assert [file.name for file in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    for place in (tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(UsageError, match="not empty"):
+            build(place, recipe=TINY)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "new", progress=interrupt, recipe=TINY)
+    assert list(tmp_path.iterdir()) == []
