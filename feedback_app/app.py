@@ -44,8 +44,8 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
 
     pages = {
         "/annotate": (annotate_page(root_path), ("annotate.css",)),
-        "/operate": (operate_page(store, settings, home), ()),
-        "/checkpoints": (checkpoints_page(store, home), ()),
+        "/operate": (operate_page(store, settings, home), ("operate.css",)),
+        "/checkpoints": (checkpoints_page(store, home), ("operate.css",)),
     }
     for path, (blocks, sheets) in pages.items():
         mount(app, blocks, path, root_path=root_path, stylesheets=sheets, who=who)

@@ -29,7 +29,7 @@ NEWEST = "the newest"
 SERIES = {
     "objective/score": ("Reward of the answers", "proxy (ensemble)"),
     "objective/holdout": ("Reward of the answers", "hold-out model"),
-    "objective/kl": ("KL to the reference, nats per sequence", "KL"),
+    "objective/kl": ("KL, nats per sequence", "KL"),
     "completion/length": ("Length, tokens", "length"),
 }
 """Metric -> (plot, name of its line)."""
@@ -46,16 +46,29 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
         strip = gr.HTML(padding=False, elem_id="strip")
         with gr.Row(equal_height=True):
             now = gr.Textbox(label=words["now"], lines=2, interactive=False, scale=3)
-            start = gr.Button(words["start"], variant="primary", scale=1)
+            start = gr.Button(words["start"], variant="primary", scale=0, min_width=200)
         said = gr.Textbox(label=words["said"], interactive=False, visible=False)
         shown = gr.Dropdown([NEWEST], value=NEWEST, label=words["shown"], interactive=True)
         with gr.Row():
             plots = [
-                gr.LinePlot(x="iteration", y="value", color="line", title=plot, height=260)
+                gr.LinePlot(
+                    x="iteration",
+                    y="value",
+                    color="line",
+                    title=plot,
+                    y_title=" ",
+                    color_title=" ",
+                    height=260,
+                )
                 for plot in PLOTS
             ]
         with gr.Tab(words["rounds"]):
-            past = gr.Dataframe(interactive=False, wrap=True, show_label=False)
+            past = gr.Dataframe(
+                interactive=False,
+                wrap=True,
+                show_label=False,
+                column_widths=["8%", "10%", "16%", "9%", "7%", "50%"],
+            )
         with gr.Tab(words["people"]):
             crew = gr.Dataframe(interactive=False, show_label=False)
             with gr.Row(equal_height=True):
