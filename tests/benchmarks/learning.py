@@ -35,7 +35,7 @@ from rlhf.settings import PPO, LoRA, Reward, Sampling
 from rlhf.starter.annotators import crew
 from rlhf.starter.gold import gold
 from rlhf.starter.world import WorldPrompt, prompts
-from tests.benchmarks.record import Goal, finish, parser
+from tests.benchmarks._record import Goal, finish, parser
 
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 COMPARISONS = 300
