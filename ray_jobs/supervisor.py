@@ -27,7 +27,7 @@ from ray_jobs import tether
 from rlhf.errors import RLHFError, UsageError
 from rlhf.home import make_home, sole_service
 from rlhf.settings import Settings, Web, load_settings
-from rlhf.store import open_store, people
+from rlhf.store import facts, open_store, people
 
 READY_S = 120.0
 """Longest wait for the first page; a cold disk may take a while to read Gradio."""
@@ -86,6 +86,8 @@ def prepare(home: Path, base: str | None, console: Console | None = None) -> Non
     Raises UsageError with the opening's own words when it refuses.
     """
     tether.sweep(home)
+    if base is None and _opened(home):
+        return
     command = [sys.executable, "-m", "ray_jobs.opening", "--home", str(home)]
     command += ["--base", base] if base else []
     busy: AbstractContextManager[object] = (
@@ -104,6 +106,17 @@ def prepare(home: Path, base: str | None, console: Console | None = None) -> Non
         raise UsageError(done.stderr.strip().removeprefix("error: "))
     if done.returncode:
         raise RLHFError(f"the home could not be opened:\n{done.stderr.strip()}")
+
+
+def _opened(home: Path) -> bool:
+    """Whether the home has its base and its first champion."""
+    if not (home / "rlhf.db").exists():
+        return False
+    store = open_store(home, load_settings(home).database)
+    with store.read() as tx:
+        recorded = facts.get(tx, "base")
+    store.close()
+    return recorded is not None
 
 
 def sign_in_link(home: Path, address: str) -> str:

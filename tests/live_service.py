@@ -17,7 +17,7 @@ from ray_jobs import crew, tether
 from rlhf.rounds import State
 from rlhf.store import Store, open_store, rounds
 
-LOOK_S = 0.002
+LOOK_S = 0.005
 """Seconds between two looks at the database: short, to meet states that last milliseconds."""
 
 SMALL = """

@@ -1,0 +1,108 @@
+"""One real round, small: Ray, TRL, PPO, evaluation, promotion; twice, once without gold."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from ray_jobs import controller, crew, supervisor
+from ray_jobs.controller import Service
+from rlhf import registry
+from rlhf.home import make_home
+from rlhf.rounds import STEPS, State
+from rlhf.settings import load_settings
+from rlhf.store import Store, checkpoints, comparisons, metrics, open_store, rounds
+from tests.live_service import SMALL
+
+NO_GOLD = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name == "rlhf.starter.gold":
+            raise ImportError("gold was removed for this test")
+
+sys.meta_path.insert(0, Refuse())
+"""
+"""A `sitecustomize` that takes gold away from every process started with it."""
+
+
+def one_round(home: Path) -> Store:
+    """Open a home and take its first round to the end, rated by a small crew."""
+    make_home(home)
+    (home / "rlhf.toml").write_text(SMALL)
+    supervisor.prepare(home, None)
+    store = open_store(home, load_settings(home).database)
+    members = crew.hire(store, 2, 0)
+
+    def ended(_: Service) -> bool:
+        with store.read() as tx:
+            now = rounds.current_round(tx)
+            if now is None:
+                return rounds.ended(tx, 1)
+        if now.state == State.COLLECTING:
+            crew.rate_all(store, members, 0, limit=10_000)
+        return now.id > 1
+
+    controller.run(Service(home=home, store=store, stopping=threading.Event()), until=ended)
+    return store
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
+    home = tmp_path_factory.mktemp("round") / "home"
+    return home, one_round(home)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, Store]) -> None:
+    home, store = finished
+    with store.read() as tx:
+        one = rounds.round_(tx, 1)
+        steps = {step: rounds.step(tx, 1, step) for step in STEPS}
+        names = checkpoints.aliases(tx)
+        asked = comparisons.counts(tx)
+    assert one.state == State.PROMOTED, one.error
+    assert all(step is not None and step.attempt == 1 for step in steps.values())
+    assert asked == {"open": 0, "leased": 0, "rated": 24}
+    assert names["champion"] == names["candidate"] == one.candidate
+    assert names["previous"] == one.start_checkpoint
+    for digest in (one.candidate, one.reward_checkpoints["ensemble"]):
+        registry.verify(home, str(digest))
+    assert len(one.reward_checkpoints["members"]) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
+    finished: tuple[Path, Store],
+) -> None:
+    _, store = finished
+    with store.read() as tx:
+        told = metrics.metrics(tx, 1, "ppo")
+    assert [iteration for iteration, _ in told] == [1, 2, 3, 4]
+    assert told[0][1]["objective/kl"] == 0.0
+    assert all("objective/holdout" in figures for _, figures in told)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_without_gold_the_same_round_makes_the_same_model_and_the_same_decision(
+    finished: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_GOLD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    store = one_round(tmp_path / "home")
+    with store.read() as tx:
+        blind = rounds.round_(tx, 1)
+    store.close()
+    with finished[1].read() as tx:
+        seeing = rounds.round_(tx, 1)
+    assert blind.evaluation == seeing.evaluation
+    assert blind.decision == seeing.decision
+    assert blind.candidate == seeing.candidate
