@@ -91,16 +91,21 @@ def rating_routes(store: Store, lease_minutes: float) -> APIRouter:
     def rate(said: FirstSaid, request: Request) -> dict[str, Any]:
         """Save a verdict; the same submission again returns what was saved."""
         caller = caller_of(request)
-        with store.write() as tx:
-            lease = queue.own_lease(tx, said.lease_id, caller.id)
-            saved = ratings.record_rating(
-                tx,
-                lease_id=said.lease_id,
-                submission_id=said.submission_id,
-                annotator_id=caller.id,
-                verdict=_verdict(said, [lease.left_response, lease.right_response]),
-                active_ms=said.active_ms,
-            )
+        try:
+            with store.write() as tx:
+                lease = queue.own_lease(tx, said.lease_id, caller.id)
+                saved = ratings.record_rating(
+                    tx,
+                    lease_id=said.lease_id,
+                    submission_id=said.submission_id,
+                    annotator_id=caller.id,
+                    verdict=_verdict(said, [lease.left_response, lease.right_response]),
+                    active_ms=said.active_ms,
+                )
+        except ratings.TooLate as late:
+            with store.write() as tx:
+                ratings.keep_late(tx, late)
+            raise
         return _saved(saved)
 
     @routes.post("/skips")

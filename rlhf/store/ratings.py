@@ -68,6 +68,19 @@ class Progress:
     total: int
 
 
+class TooLate(Conflict):
+    """The slot went to somebody else; carries the verdict, so that it can be kept as an event.
+
+    The transaction that met this error is rolled back; `keep_late` wants one of its own.
+    """
+
+    def __init__(self, annotator_id: int, comparison_id: int, verdict: Verdict) -> None:
+        super().__init__(
+            "the lease ran out and somebody else has this comparison; load the next one"
+        )
+        self.annotator_id, self.comparison_id, self.verdict = annotator_id, comparison_id, verdict
+
+
 DAY_S = 86_400
 
 
@@ -83,8 +96,8 @@ def record_rating(
 ) -> Saved:
     """Store the first rating of a leased comparison.
 
-    Raises Forbidden for somebody else's lease, Conflict for a submission id with another body or
-    a slot that somebody else has filled, InputError for an impossible verdict.
+    Raises Forbidden for somebody else's lease, Conflict for a submission id with another body,
+    TooLate for a slot that somebody else has by now, InputError for an impossible verdict.
     """
     moment = time.time() if now is None else now
     lease = queue.own_lease(tx, lease_id, annotator_id)
@@ -98,8 +111,7 @@ def record_rating(
         select(schema.assignments).where(schema.assignments.c.id == lease.assignment_id)
     ).one()
     if assignment.done or assignment.annotator_id != annotator_id:
-        _note_late(tx, annotator_id, assignment.comparison_id, verdict)
-        raise Conflict("the lease ran out and somebody else has this comparison; load the next one")
+        raise TooLate(annotator_id, assignment.comparison_id, verdict)
     tx.execute(
         update(schema.assignments).where(schema.assignments.c.id == assignment.id).values(done=True)
     )
@@ -112,6 +124,12 @@ def record_rating(
         "active_ms": int(active_ms),
     }
     return _insert(tx, values, annotator_id, submission_id, verdict, 1, moment)
+
+
+def keep_late(tx: Connection, late: TooLate) -> None:
+    """Note what was said too late to count."""
+    entity = f"comparison {late.comparison_id}"
+    events.note(tx, f"person {late.annotator_id}", "late_rating", entity, asdict(late.verdict))
 
 
 def revise_rating(
@@ -258,12 +276,6 @@ def _own(tx: Connection, rating_id: int, annotator_id: int) -> Row[Any]:
     if row.annotator_id != annotator_id:
         raise Forbidden("this rating belongs to somebody else")
     return row
-
-
-def _note_late(tx: Connection, annotator_id: int, comparison_id: int, verdict: Verdict) -> None:
-    events.note(
-        tx, f"person {annotator_id}", "late_rating", f"comparison {comparison_id}", asdict(verdict)
-    )
 
 
 def _body_digest(verdict: Verdict) -> str:
