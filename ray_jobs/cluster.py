@@ -8,6 +8,7 @@ the database and in the checkpoint store.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -51,9 +52,18 @@ def cluster(home: Path, wanted: settings.Ray, *, cpus: int) -> Iterator[None]:
 
 
 def start_actors(kind: type, count: int, arguments: Callable[[int], tuple[Any, ...]]) -> list[Any]:
-    """`count` actors of a plain class, one CPU each; `arguments(rank)` are its constructor's."""
-    remote: Any = ray.remote(kind).options(num_cpus=1)
+    """`count` actors of a plain class, one CPU each; `arguments(rank)` are its constructor's.
+
+    They share the cluster's GPUs equally: a whole one each where there are enough.
+    """
+    remote: Any = ray.remote(kind).options(num_cpus=1, num_gpus=gpu_share(count))
     return [remote.remote(*arguments(rank)) for rank in range(count)]
+
+
+def gpu_share(count: int) -> float:
+    """The GPU (or part of one) that each of `count` equal processes may use; 0 without GPUs."""
+    gpus = float(ray.cluster_resources().get("GPU", 0))
+    return min(1.0, math.floor(100 * gpus / count) / 100)
 
 
 def _start_private(home: Path, cpus: int) -> None:

@@ -47,7 +47,7 @@ class Examiner(Answerer):
         answers = self.answer(role, questions, seed)
         prompts = [prompt_ids(self.tokenizer, q.messages, self.mind.sampling) for q in questions]
         with torch.no_grad():
-            ids, mask, response = _together(prompts, [one.ids for one in answers])
+            ids, mask, response = self._together(prompts, [one.ids for one in answers])
             temperature = self.mind.sampling.temperature
             ours, _ = response_logprobs(self.roles, role, ids, mask, response, temperature)
             base, _ = response_logprobs(self.roles, None, ids, mask, response, temperature)
@@ -74,17 +74,17 @@ class Examiner(Answerer):
         known = [
             response_ids(self.tokenizer, text) if text is not None else [] for text in references
         ]
-        ids, mask, response = _together(prompts, known)
+        ids, mask, response = self._together(prompts, known)
         logprob, _ = response_logprobs(self.roles, role, ids, mask, response, 1.0)
         return -logprob.sum(dim=1), response.sum(dim=1)
 
-
-def _together(
-    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(ids, mask, response mask), each [B, S]."""
-    ids, mask = right_pad([[*p, *a] for p, a in zip(prompts, answers, strict=True)])
-    response = mask.clone()
-    for row, prompt in enumerate(prompts):
-        response[row, : len(prompt)] = 0
-    return ids, mask, response
+    def _together(
+        self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(ids, mask, response mask), each [B, S]."""
+        rows = [[*p, *a] for p, a in zip(prompts, answers, strict=True)]
+        ids, mask = right_pad(rows, self.roles.device)
+        response = mask.clone()
+        for row, prompt in enumerate(prompts):
+            response[row, : len(prompt)] = 0
+        return ids, mask, response

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import ray
 import torch
+from torch import Tensor
+
+from ray_jobs import process_group
+from ray_jobs.answering import Question
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids
 from rlhf.ppo.experience import Experience
 from rlhf.ppo.learner import Learner, PromptItem
-from torch import Tensor
-
-from ray_jobs import process_group
-from ray_jobs.answering import Question
 from rlhf.settings import Settings
 
 HOLDOUT = "holdout"
@@ -39,6 +39,7 @@ class WorkerSpec:
     settings: Settings
     seed: int
     threads: int
+    own_gpu: bool
 
 
 class PolicyWorker:
@@ -68,7 +69,7 @@ class PolicyWorker:
             members=sorted(self.spec.members),
             pessimism=self.spec.settings.reward.pessimism,
             seed=self.spec.seed,
-            reduce=process_group.join(address, self.rank, self.size),
+            reduce=process_group.join(address, self.rank, self.size, own_gpu=self.spec.own_gpu),
         )
 
     def roll_out(self, iteration: int, questions: Sequence[Question]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ray_jobs import ppo_state
 from ray_jobs.answering import Question, threads_per_worker
-from ray_jobs.cluster import cluster, start_actors
+from ray_jobs.cluster import cluster, gpu_share, start_actors
 from ray_jobs.policy_worker import HOLDOUT, PolicyWorker, WorkerSpec
 from ray_jobs.step import Result, Step
 from rlhf import registry
@@ -185,6 +185,7 @@ def _spec(step: Step, size: int) -> WorkerSpec:
         settings=step.settings,
         seed=step.round.seed,
         threads=threads_per_worker(size),
+        own_gpu=gpu_share(size) == 1.0,
     )
 
 

@@ -26,7 +26,11 @@ class GroupReduce:
     def sum_(self, tensor: Tensor) -> Tensor:
         """Sum `tensor` over the workers, in place; returns it."""
         if self.size > 1:
-            dist.all_reduce(tensor, op=dist.ReduceOp.SUM)
+            on_gpu = dist.get_backend() == "nccl" and not tensor.is_cuda
+            summed = tensor.cuda() if on_gpu else tensor
+            dist.all_reduce(summed, op=dist.ReduceOp.SUM)
+            if on_gpu:
+                tensor.copy_(summed)
         return tensor
 
 
@@ -37,12 +41,15 @@ def free_address(host: str) -> str:
         return f"tcp://{host}:{probe.getsockname()[1]}"
 
 
-def join(address: str, rank: int, size: int) -> GroupReduce:
-    """Meet the other workers at `address` (rank 0 listens there)."""
+def join(address: str, rank: int, size: int, *, own_gpu: bool) -> GroupReduce:
+    """Meet the other workers at `address` (rank 0 listens there).
+
+    NCCL refuses two workers on one GPU, so it is used only where each has its own.
+    """
     if size > 1 and not dist.is_initialized():
         if address.startswith("tcp://127."):
             os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        backend = "nccl" if own_gpu and torch.cuda.is_available() else "gloo"
         dist.init_process_group(
             backend, init_method=address, rank=rank, world_size=size, timeout=PATIENCE
         )

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 
 from ray_jobs.answering import Answerer, Mind, Question, ask_all, threads_per_worker
-from ray_jobs.cluster import cluster, start_actors
+from ray_jobs.cluster import cluster, gpu_share, start_actors
 from ray_jobs.step import Result, Step
 from reward import ensemble, preferences, splits
 from reward.report import MemberReport
@@ -53,7 +53,7 @@ def run(step: Step) -> Result:
         reference = _reference_answers(step)
         report = ray.get(
             ray.remote(_assemble)
-            .options(num_cpus=1)
+            .options(num_cpus=1, num_gpus=gpu_share(1))
             .remote(step.base, step.folder, trained, known, plan, reference, step.settings.sampling)
         )
     members = [one.name for one in report.members]
@@ -78,7 +78,9 @@ def run(step: Step) -> Result:
 
 def _train(step: Step, jobs: tuple[Job, ...], plan: splits.Plan) -> list[MemberReport]:
     """Every job's report, in order; finished ones are read, the others trained in parallel."""
-    task: Any = ray.remote(_train_task).options(num_cpus=step.settings.ray.reward_cpus)
+    task: Any = ray.remote(_train_task).options(
+        num_cpus=step.settings.ray.reward_cpus, num_gpus=gpu_share(len(jobs))
+    )
     meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
     threads = max(1, int(step.settings.ray.reward_cpus))
     waiting = [
