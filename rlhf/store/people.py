@@ -96,7 +96,7 @@ def invite(
     if known is not None and not known.active:
         raise InputError(f"the account '{name}' was closed", field="name")
     if known is not None and known.role != role:
-        raise InputError(f"'{name}' is already a {known.role}", field="role")
+        raise InputError(f"'{name}' has the role {known.role} already", field="role")
     invited = known or add_person(tx, name, role, now=now)
     return _issue(tx, schema.invites, invited.id, hours * HOUR_S, now)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from rlhf.errors import InputError
@@ -13,6 +14,8 @@ RESPONSE_CHARS = 400_000
 REASON_CHARS = 10_000
 NAME_CHARS = 80
 ROLES = ("system", "user", "assistant")
+ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""As JSON writes it: an odd number of backslashes before `u0000`."""
 
 
 def text_field(value: object, field: str, *, longest: int, empty: bool = False) -> str:
@@ -51,12 +54,14 @@ def messages_field(value: object, field: str = "messages") -> list[dict[str, str
 
 
 def json_field(value: Any, field: str) -> Any:
-    """`value` if JSON can hold it. Raises InputError for NaN, infinities and foreign types."""
+    """`value` if JSON can hold it. Raises InputError for NaN, infinities, foreign types, NUL."""
     try:
         written = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as foreign:
         raise InputError(f"is not plain JSON ({foreign})", field=field) from foreign
     text_field(written, field, longest=10**8)
+    if ESCAPED_NUL.search(written):
+        raise InputError("contains a NUL character", field=field, fix="Remove it")
     return value
 
 
