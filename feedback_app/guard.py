@@ -76,9 +76,10 @@ class Guard:
             return Refusal(421, texts.REFUSED["host"])
         if not same_origin(method, path, headers):
             return Refusal(403, texts.REFUSED["origin"])
-        if "transfer-encoding" in headers:
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not (length.isascii() and length.isdecimal()):
             return Refusal(411, texts.REFUSED["length"])
-        if int(headers.get("content-length", "0")) > BODY_LIMIT:
+        if int(length) > BODY_LIMIT:
             return Refusal(413, texts.REFUSED["size"].format(limit=BODY_LIMIT))
         return None
 
