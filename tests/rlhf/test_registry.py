@@ -16,12 +16,11 @@ import torch
 from rlhf import registry
 from rlhf.errors import NotFound, RLHFError, UsageError
 from rlhf.home import make_home
-from rlhf.models.base import base_identity, load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import right_pad
-from rlhf.registry import card, pulling
-from rlhf.settings import LoRA
-from rlhf.store import Store, checkpoints, open_store
+from rlhf.registry import pulling
+from rlhf.store import Store
+from tests.published import publish_policy
 
 PROMPT = [[5, 6, 7, 8, 9], [10, 11, 12]]
 
@@ -96,28 +95,9 @@ def test_killed_publishing_leaves_nothing_half_visible(ready: Path) -> None:
 
 
 @pytest.fixture
-def policy(ready: Path, tiny_llama: Path) -> RoleModel:
+def policy(ready: Path, store: Store, tiny_llama: Path) -> RoleModel:
     """A policy that was trained a little, published as v0 and named champion."""
-    roles = RoleModel(load_base(tiny_llama), load_tokenizer(tiny_llama))
-    roles.add_role("policy", LoRA(), head=False, seed=1)
-    with torch.no_grad():
-        for name, parameter in roles.trainable("policy"):
-            if "lora_B" in name:
-                parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(2))
-    folder = ready / "tmp" / "policy"
-    roles.save_role("policy", folder)
-    identity = base_identity(tiny_llama)
-    base: dict[str, Any] = {"path": identity.path, "sha256": identity.sha256}
-    card.write(folder, base=base, round_id=1, figures={"kl": 1.5}, lineage={"manifest": "abc"})
-    digest = registry.publish(ready, folder)
-    store = open_store(ready)
-    with store.write() as tx:
-        checkpoints.record_checkpoint(
-            tx, digest=digest, kind="policy", round_id=None, parent=None, base=base
-        )
-        checkpoints.move_alias(tx, "champion", digest, None, "test", "made for a test")
-    store.close()
-    return roles
+    return publish_policy(store, ready, tiny_llama)
 
 
 def inside(roles: RoleModel) -> torch.Tensor:
@@ -129,7 +109,8 @@ def inside(roles: RoleModel) -> torch.Tensor:
 def outside(model: Any) -> torch.Tensor:
     ids, mask = right_pad(PROMPT)
     with torch.no_grad():
-        return model(input_ids=ids, attention_mask=mask).logits[mask.bool()]
+        logits: torch.Tensor = model(input_ids=ids, attention_mask=mask).logits[mask.bool()]
+        return logits
 
 
 def test_a_pulled_champion_is_the_same_model_in_plain_peft(

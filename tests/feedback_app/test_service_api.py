@@ -1,0 +1,155 @@
+"""Operators ask for rounds; product teams list, fetch and pull checkpoints with a token."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from peft import AutoPeftModelForCausalLM
+
+from feedback_app.__main__ import refuse_open_door
+from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
+from rlhf.home import make_home
+from rlhf.registry import remote
+from rlhf.settings import Settings, Web
+from rlhf.store import Store, metrics, people, requests, rounds
+from tests import served
+from tests.feedback_app.conftest import Site
+from tests.published import publish_policy
+
+PROMPT = torch.tensor([[5, 6, 7, 8, 9]])
+
+
+@pytest.fixture
+def champion(site: Site, tiny_llama: Path) -> str:
+    publish_policy(site.store, site.home, tiny_llama)
+    return "champion"
+
+
+def test_operators_see_where_the_loop_stands_and_ask_for_a_round_once(site: Site) -> None:
+    olga = site.signed_in("olga", "operator")
+    before = olga.get("/api/v1/status").json()
+    assert (before["round"], before["new_ratings"], before["hold"]) == (None, 0, None)
+    assert olga.post("/api/v1/rounds").json() == {"asked": True}
+    again = olga.post("/api/v1/rounds")
+    assert again.status_code == 409
+    assert "asked for already" in again.json()["error"]
+    with site.store.write() as tx:
+        taken = requests.take(tx, "start_round")
+    assert taken is not None
+    assert taken.by == "olga"
+
+
+def test_figures_of_a_round_are_listed_in_order(site: Site) -> None:
+    with site.store.write() as tx:
+        one = rounds.create_round(
+            tx, settings={}, base={}, start_checkpoint="c" * 64, seed=1, requested_by="test"
+        )
+        fence = rounds.claim(tx, one.id)
+        for iteration in (2, 0, 1):
+            figures = {"objective/kl": float(iteration)}
+            metrics.write_metrics(tx, one.id, fence, "ppo", iteration, figures)
+    olga = site.signed_in("olga", "operator")
+    told = olga.get(f"/api/v1/rounds/{one.id}/metrics").json()["iterations"]
+    assert told == [{"iteration": i, "objective/kl": float(i)} for i in range(3)]
+    assert olga.get("/api/v1/rounds/999/metrics").status_code == 404
+
+
+def test_every_published_byte_can_be_fetched_with_a_token(site: Site, champion: str) -> None:
+    reader = site.with_token("rita", "reader")
+    listed = reader.get("/api/v1/checkpoints").json()
+    told = reader.get(f"/api/v1/checkpoints/{champion}").json()
+    assert listed["aliases"] == {"champion": told["digest"]}
+    assert [one["version"] for one in listed["checkpoints"]] == [0]
+    places = {"files": told["files"], "base": told["base"]["files"]}
+    assert {one["name"] for one in told["files"]} >= {"adapter_model.safetensors", "README.md"}
+    assert "model.safetensors" in {one["name"] for one in told["base"]["files"]}
+    for place, files in places.items():
+        for one in files:
+            path = f"/api/v1/checkpoints/{told['digest']}/{place}/{one['name']}"
+            body = reader.get(path)
+            assert hashlib.sha256(body.content).hexdigest() == one["sha256"]
+            assert len(body.content) == one["size"]
+            assert reader.head(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "winner",
+        "champion/files/nothing",
+        "champion/files/..%2f..%2frlhf.db",
+        "champion/files/%2e%2e%2f%2e%2e%2frlhf.db",
+        "champion/base/..%2f..%2fpasswd",
+        "champion/base/nothing.json",
+    ],
+)
+def test_what_was_not_published_is_not_there(site: Site, champion: str, path: str) -> None:
+    reader = site.with_token("rita", "reader")
+    assert reader.get(f"/api/v1/checkpoints/{path}").status_code == 404
+
+
+def test_a_bad_token_is_refused_even_with_a_good_session(site: Site, champion: str) -> None:
+    client = site.signed_in("olga", "operator")
+    assert client.get("/api/v1/checkpoints").status_code == 200
+    for token in ("rlhf_wrong", "x", "'; DROP TABLE tokens; --", "\u00e9"):
+        answer = client.get(
+            "/api/v1/checkpoints", headers={b"authorization": f"Bearer {token}".encode()}
+        )
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.slow
+def test_a_champion_pulled_from_another_machine_is_loaded_by_plain_peft(
+    home: Path, store: Store, tiny_llama: Path, tmp_path: Path
+) -> None:
+    make_home(home)
+    policy = publish_policy(store, home, tiny_llama)
+    with store.write() as tx:
+        people.add_person(tx, "rita", "reader")
+        token = people.issue_token(tx, "rita")
+    seen: list[tuple[int, int]] = []
+    with served.Web(home) as web:
+        digest = remote.pull(
+            web.url,
+            "champion",
+            tmp_path / "pulled",
+            token=token,
+            progress=lambda done, total, _: seen.append((done, total)),
+        )
+        with pytest.raises(Forbidden, match="refuses this token"):
+            remote.pull(web.url, "champion", tmp_path / "no", token="rlhf_wrong")
+        with pytest.raises(NotFound, match="'winner'"):
+            remote.pull(web.url, "winner", tmp_path / "no", token=token)
+    with pytest.raises(RLHFError, match="cannot be reached"):
+        remote.pull(web.url, "champion", tmp_path / "no", token=token)
+    assert not (tmp_path / "no").exists()
+    assert seen[-1][0] == seen[-1][1] > 0
+    assert (home / "checkpoints" / digest).is_dir()
+    loaded = AutoPeftModelForCausalLM.from_pretrained(str(tmp_path / "pulled"))
+    with torch.no_grad():
+        mine = policy.logits(policy.hidden("policy", PROMPT, torch.ones_like(PROMPT)))
+        assert torch.allclose(loaded(input_ids=PROMPT).logits, mine, atol=1e-5)
+
+
+def test_no_door_is_opened_to_the_network_without_a_proxy_in_front() -> None:
+    proxied = Web(behind_tls_proxy=True, allowed_hosts=("rlhf.example.org",))
+    for closed in (Web(), Web(behind_tls_proxy=True), Web(allowed_hosts=("rlhf.example.org",))):
+        with pytest.raises(UsageError, match="TLS proxy"):
+            refuse_open_door("0.0.0.0", Settings(web=closed))
+    refuse_open_door("127.0.0.1", Settings())
+    refuse_open_door("0.0.0.0", Settings(web=proxied))
+
+
+@pytest.mark.slow
+def test_the_web_process_refuses_to_listen_everywhere(home: Path) -> None:
+    command = [sys.executable, "-m", "feedback_app", "--home", str(home), "--host", "0.0.0.0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: 0.0.0.0 can be reached from other machines")
+    assert not (home / "rlhf.db").exists()

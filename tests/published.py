@@ -1,0 +1,37 @@
+"""A tiny policy, published in a home the way a round does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rlhf import registry
+from rlhf.models.base import base_identity, load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.registry import card
+from rlhf.settings import LoRA
+from rlhf.store import Store, checkpoints
+
+
+def publish_policy(store: Store, home: Path, base_folder: Path) -> RoleModel:
+    """A policy that was trained a little becomes v0 and the champion of `home`."""
+    roles = RoleModel(load_base(base_folder), load_tokenizer(base_folder))
+    roles.add_role("policy", LoRA(), head=False, seed=1)
+    with torch.no_grad():
+        for name, parameter in roles.trainable("policy"):
+            if "lora_B" in name:
+                parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(2))
+    folder = home / "tmp" / "policy"
+    roles.save_role("policy", folder)
+    identity = base_identity(base_folder)
+    base: dict[str, Any] = {"path": identity.path, "sha256": identity.sha256}
+    card.write(folder, base=base, round_id=1, figures={"kl": 1.5}, lineage={"manifest": "abc"})
+    digest = registry.publish(home, folder)
+    with store.write() as tx:
+        checkpoints.record_checkpoint(
+            tx, digest=digest, kind="policy", round_id=None, parent=None, base=base
+        )
+        checkpoints.move_alias(tx, "champion", digest, None, "test", "made for a test")
+    return roles
