@@ -84,7 +84,9 @@ def _train(step: Step, jobs: tuple[Job, ...], plan: splits.Plan) -> list[MemberR
     meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
     threads = max(1, int(step.settings.ray.reward_cpus))
     waiting = [
-        task.remote(step.base, job, plan.heldout, step.folder, step.settings, threads, meter)
+        task.remote(
+            step.base, job, plan.unseen(job.name), step.folder, step.settings, threads, meter
+        )
         for job in jobs
     ]
     pending = list(waiting)
@@ -114,7 +116,7 @@ class Meter:
 def _train_task(
     base: str,
     job: Job,
-    heldout: tuple[preferences.Preference, ...],
+    unseen: tuple[preferences.Preference, ...],
     folder: Path,
     settings: Any,
     threads: int,
@@ -132,7 +134,7 @@ def _train_task(
     report = train_member(
         base,
         job,
-        heldout,
+        unseen,
         fresh,
         settings=settings.reward,
         lora=settings.lora,
@@ -180,7 +182,8 @@ def _assemble(
 def _gathered(step: Step, report: dict[str, Any]) -> Path:
     """A folder with every trained role and the report (without timings: same work, same digest)."""
     folder = step.home / "tmp" / f"reward-{step.round.id}"
-    plain = {**report, "members": [{**one, "seconds": None} for one in report["members"]]}
+    members = [{**one, "seconds": None} for one in report["members"]]
+    plain = {**report, "members": members, "holdout": {**report["holdout"], "seconds": None}}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name in (*(one["name"] for one in report["members"]), HOLDOUT):

@@ -109,13 +109,15 @@ def measure(
     preferences: PreferenceSet,
     plan: Plan,
 ) -> RewardReport:
-    """Everything the gate and the pages want to know, on held-out pairs alone."""
+    """Everything the gate and the pages want to know, on pairs that were not trained on."""
     report = untrained(preferences, plan)
     members = tuple(one for one in trained if one.name != HOLDOUT)
     holdout = next((one for one in trained if one.name == HOLDOUT), None)
     report = replace(report, members=members, holdout=holdout)
-    pairs = encoder.pairs(plan.heldout)
-    if not pairs or not members:
+    if not members:
+        return report
+    pairs = encoder.pairs(plan.unseen(members[0].name))
+    if not pairs:
         return report
     by_member = np.stack([differences(roles, one.name, pairs) for one in members])
     ensemble = by_member.mean(axis=0)
@@ -125,7 +127,7 @@ def measure(
         report,
         ensemble=accuracy(ensemble),
         agreement=mean_agreement(by_member),
-        holdout_agreement=_alike(ensemble, differences(roles, HOLDOUT, pairs)) if holdout else None,
+        holdout_agreement=_agreement(roles, members, encoder.pairs(plan.heldout)),
         length_correlation=correlation(ensemble, longer),
         people_length_share=wilson(int((longer > 0).sum()), int((longer != 0).sum())),
         temperature=calibration.temperature if calibration else None,
@@ -144,8 +146,14 @@ def _rewrite_head(roles: RoleModel, role: str, folder: Path) -> None:
     shutil.rmtree(fresh)
 
 
-def _alike(first: Numbers, second: Numbers) -> float:
-    return float(np.mean(np.sign(first) == np.sign(second)))
+def _agreement(
+    roles: RoleModel, members: Sequence[MemberReport], pairs: Sequence[Encoded]
+) -> float | None:
+    """Share of pairs, new to both, that ensemble and hold-out order alike."""
+    if not pairs or HOLDOUT not in roles.heads:
+        return None
+    ensemble = np.mean([differences(roles, one.name, pairs) for one in members], axis=0)
+    return float(np.mean(np.sign(ensemble) == np.sign(differences(roles, HOLDOUT, pairs))))
 
 
 def _by_annotator(pairs: Sequence[Encoded], ensemble: Numbers) -> tuple[AnnotatorShare, ...]:

@@ -77,7 +77,7 @@ class RewardReport:
     members: tuple[MemberReport, ...] = ()
     holdout: MemberReport | None = None
     ensemble: Share = NOTHING
-    """Held-out accuracy of the mean of the members' normalised scores."""
+    """Accuracy of the mean of the members' normalised scores, on prompts that none of them saw."""
     agreement: float | None = None
     """Share of held-out pairs that two members order alike, mean over pairs of members."""
     holdout_agreement: float | None = None

@@ -35,6 +35,14 @@ class Plan:
             "heldout": len(self.heldout),
         }
 
+    def unseen(self, name: str) -> tuple[Preference, ...]:
+        """The preferences on prompts that the model `name` is not trained on, to measure it.
+
+        The hold-out's rows are as new to the members as the held-out ones, and the members' to
+        it: with few ratings, that triples the pairs behind an accuracy.
+        """
+        return (*self.heldout, *(self.members if name == HOLDOUT else self.holdout))
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

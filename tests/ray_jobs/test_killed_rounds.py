@@ -29,7 +29,7 @@ def rated(store: Store) -> set[int]:
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(850)
 def test_a_round_killed_in_every_state_completes_and_repeats_no_finished_step(
     tmp_path: Path,
 ) -> None:

@@ -56,7 +56,7 @@ def ensemble(
         train_member(
             tiny_llama,
             job,
-            divided.heldout,
+            divided.unseen(job.name),
             folder / job.name,
             settings=SETTINGS,
             lora=LoRA(),
@@ -95,7 +95,8 @@ def test_the_report_passes_the_gate_and_says_what_was_seen(
     assert report.ensemble.value > 0.9
     assert report.holdout is not None
     assert report.holdout.accuracy.value > 0.9
-    assert report.ensemble.count == report.split["heldout"]
+    assert report.ensemble.count == report.split["heldout"] + report.split["holdout"]
+    assert report.holdout.accuracy.count == report.split["heldout"] + report.split["members"]
     assert (report.ratings, report.preferences, report.excluded) == (154, 150, {"tie": 4})
     assert report.agreement is not None
     assert report.agreement > 0.8

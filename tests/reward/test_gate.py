@@ -37,7 +37,7 @@ def report() -> RewardReport:
 
 
 def test_a_good_ensemble_passes_with_its_numbers_in_words(report: RewardReport) -> None:
-    decision = decide(report, Gate())
+    decision = decide(report, Gate(min_accuracy=0.55))
     assert decision.passed
     assert (
         "held-out accuracy 0.71 (0.60 to 0.80, 45 pairs) is above the floor 0.55"
@@ -47,7 +47,7 @@ def test_a_good_ensemble_passes_with_its_numbers_in_words(report: RewardReport) 
 
 def test_an_ensemble_below_the_floor_is_refused(report: RewardReport) -> None:
     weak = replace(report, ensemble=Share(0.52, 0.38, 0.66, 45))
-    decision = decide(weak, Gate())
+    decision = decide(weak, Gate(min_accuracy=0.55))
     assert not decision.passed
     assert (
         "held-out accuracy 0.52 (0.38 to 0.66, 45 pairs) is below the floor 0.55"

@@ -141,8 +141,8 @@ def test_no_prompt_is_in_two_parts_and_no_rating_is_lost(
 
 def test_the_shares_hold_on_average() -> None:
     sizes = plan([preference(f"question {i}") for i in range(4000)], Reward()).sizes
-    assert sizes["heldout"] / 4000 == pytest.approx(0.15, abs=0.02)
-    assert sizes["holdout"] / 4000 == pytest.approx(0.85 * 0.3, abs=0.02)
+    assert sizes["heldout"] / 4000 == pytest.approx(0.1, abs=0.02)
+    assert sizes["holdout"] / 4000 == pytest.approx(0.9 * 0.35, abs=0.02)
 
 
 def test_a_prompt_stays_in_its_part_when_more_is_rated() -> None:
