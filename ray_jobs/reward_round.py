@@ -16,6 +16,7 @@ import ray
 
 from ray_jobs.answering import Answerer, Mind, Question, ask_all, threads_per_worker
 from ray_jobs.cluster import cluster, gpu_share, start_actors
+from ray_jobs.meter import Meter
 from ray_jobs.step import Result, Step
 from reward import ensemble, preferences, splits
 from reward.report import MemberReport
@@ -96,21 +97,6 @@ def _train(step: Step, jobs: tuple[Job, ...], plan: splits.Plan) -> list[MemberR
         step.progress(done, max(total, 1), f"training {len(jobs)} reward models")
     reports: list[MemberReport] = ray.get(waiting)
     return reports
-
-
-class Meter:
-    """Adds up the steps of members that train at the same time."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, tuple[int, int]] = {}
-
-    def tell(self, name: str, done: int, total: int) -> None:
-        """A member is `done` steps of `total` far."""
-        self._told[name] = (done, total)
-
-    def told(self) -> tuple[int, int]:
-        """Steps done and in all, over the members heard of."""
-        return sum(d for d, _ in self._told.values()), sum(t for _, t in self._told.values())
 
 
 def _train_task(
