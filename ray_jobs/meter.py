@@ -1,4 +1,4 @@
-"""Adds up the progress of tasks that run at the same time. Imports nothing, so it starts at once."""
+"""Adds up the progress of tasks that run at the same time. Imports nothing: it starts at once."""
 
 from __future__ import annotations
 

@@ -26,13 +26,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.pytorch_utils import Conv1D
 
 from rlhf.errors import ModelError
 from rlhf.models.base import PICKLES, weights_digest
-from rlhf.models.text import tokenizer_digest
-from rlhf.settings import LoRA
+from rlhf.models.text import prompt_ids, tokenizer_digest
+from rlhf.settings import LoRA, Sampling
 
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+PROBE = "The quick brown fox jumps over 13 lazy dogs? Yes!"
+"""Encoded once, to see whether tokenizer and model belong together."""
+
 HEAD, HEAD_CONFIG = "head.safetensors", "head.json"
 
 
@@ -64,12 +68,7 @@ class RoleModel:
         self.base_digest = weights_digest(base)
         self.heads: dict[str, Head] = {}
         self._peft: PeftModel | None = None
-        vocabulary = int(base.config.get_text_config().vocab_size)
-        if len(tokenizer) > vocabulary:
-            raise ModelError(
-                f"the tokenizer has {len(tokenizer)} tokens, the model only {vocabulary}; "
-                "they do not belong together"
-            )
+        self._check_vocabulary()
 
     @property
     def device(self) -> torch.device:
@@ -213,6 +212,17 @@ class RoleModel:
         if (source / HEAD).exists() or (source / HEAD_CONFIG).exists():
             self._load_head(name, source)
 
+    def _check_vocabulary(self) -> None:
+        """Raise ModelError when the tokenizer speaks ids that the model does not have."""
+        known = int(self.base.config.get_text_config().vocab_size)
+        probe = [{"role": "user", "content": PROBE}]
+        spoken = [*prompt_ids(self.tokenizer, probe, Sampling()), self.tokenizer.eos_token_id]
+        if max(spoken) >= known:
+            raise ModelError(
+                f"the tokenizer uses token {max(spoken)}, the model has only {known}; "
+                "they do not belong together"
+            )
+
     def _load_head(self, name: str, source: Path) -> None:
         for part in (HEAD, HEAD_CONFIG):
             if not (source / part).is_file():
@@ -244,9 +254,20 @@ class RoleModel:
             lora_alpha=lora.alpha,
             lora_dropout=0.0,
             bias="none",
-            target_modules="all-linear",
+            target_modules="all-linear" if adapted is None else self._linear_names(),
             layers_to_transform=adapted,
             task_type="CAUSAL_LM",
+        )
+
+    def _linear_names(self) -> list[str]:
+        """Last names of all linear layers but the output: "all-linear" for some layers alone."""
+        head = self.base.get_output_embeddings()
+        return sorted(
+            {
+                name.rpartition(".")[2]
+                for name, module in self.base.named_modules()
+                if isinstance(module, (nn.Linear, Conv1D)) and module is not head
+            }
         )
 
     def _add_adapter(self, name: str, config: PeftConfig, seed: int) -> None:

@@ -1,0 +1,137 @@
+"""The learner on a tiny model: where it starts, what it touches, how it resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rlhf.models.base import load_base, load_tokenizer, weights_digest
+from rlhf.models.logprobs import response_logprobs
+from rlhf.models.roles import RoleModel
+from rlhf.models.text import prompt_ids
+from rlhf.ppo.learner import Learner, PromptItem
+from rlhf.settings import PPO, LoRA, Sampling
+
+MEMBERS = ["reward-0", "reward-1", "reward-2"]
+SAMPLING = Sampling(max_new_tokens=12)
+SMALL = PPO(rollouts=12, minibatch=4, value_warmup=2)
+
+
+def learner(folder: Path, ppo: PPO = SMALL, sampling: Sampling = SAMPLING) -> Learner:
+    roles = RoleModel(load_base(folder), load_tokenizer(folder))
+    for number, name in enumerate(MEMBERS):
+        roles.add_role(name, LoRA(), head=True, seed=number)
+    roles.add_role("policy", LoRA(), head=False, seed=9)
+    roles.copy_role(MEMBERS[0], "value")
+    return Learner(roles, ppo, sampling, members=MEMBERS, pessimism=1.0, seed=3)
+
+
+def items(one: Learner, count: int = 12) -> list[PromptItem]:
+    tokenizer = one.roles.tokenizer
+    return [
+        PromptItem(
+            number, 0, prompt_ids(tokenizer, [{"role": "user", "content": f"q {number}"}], SAMPLING)
+        )
+        for number in range(count)
+    ]
+
+
+def trained(one: Learner) -> dict[str, torch.Tensor]:
+    return one.state()[0]
+
+
+def test_an_untouched_policy_is_the_reference_exactly(tiny_llama: Path) -> None:
+    one = learner(tiny_llama)
+    shard = one.rollout(0, items(one))
+    assert torch.equal(shard.logprob, shard.ref_logprob)
+    assert one.update(0, shard)["objective/kl"] == 0.0
+
+
+def test_every_ratio_is_1_before_the_first_update(tiny_llama: Path) -> None:
+    one = learner(tiny_llama)
+    shard = one.rollout(0, items(one))
+    given = (shard.ids, shard.mask, shard.response_mask, SAMPLING.temperature)
+    again, _ = response_logprobs(one.roles, "policy", *given)
+    assert torch.allclose(again, shard.logprob, atol=1e-6)
+    rows = shard.rows(torch.tensor([3, 1]))
+    part, _ = response_logprobs(
+        one.roles, "policy", rows.ids, rows.mask, rows.response_mask, SAMPLING.temperature
+    )
+    assert torch.allclose(part, rows.logprob, atol=1e-6)
+
+
+def test_updates_touch_policy_and_value_alone(tiny_llama: Path) -> None:
+    one = learner(tiny_llama)
+    rewards = {
+        (name, part): parameter.clone()
+        for name in MEMBERS
+        for part, parameter in one.roles.trainable(name)
+    }
+    base = [name for name in one.roles.base.state_dict() if "lora_" not in name]
+    before = {name: one.roles.base.state_dict()[name].clone() for name in base}
+    start = trained(one)
+    one.update(0, one.rollout(0, items(one)))
+    after = one.roles.base.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in base)
+    for name in MEMBERS:
+        for part, parameter in one.roles.trainable(name):
+            assert torch.equal(parameter, rewards[name, part])
+    moved = trained(one)
+    for role in ("policy", "value"):
+        names = [name for name in start if name.startswith(f"{role}/weight/")]
+        assert any(not torch.equal(start[name], moved[name]) for name in names)
+
+
+def test_a_resumed_run_ends_in_the_same_bits(tiny_llama: Path) -> None:
+    straight = learner(tiny_llama)
+    for iteration in range(2):
+        straight.update(iteration, straight.rollout(iteration, items(straight)))
+    saved = straight.state()
+    straight.update(2, straight.rollout(2, items(straight)))
+    resumed = learner(tiny_llama)
+    resumed.restore(*saved)
+    resumed.update(2, resumed.rollout(2, items(resumed)))
+    expected = trained(straight)
+    assert trained(resumed).keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in trained(resumed).items())
+    assert resumed.kl.coef == straight.kl.coef
+
+
+def test_an_answer_is_the_same_in_any_batch(tiny_llama: Path) -> None:
+    one = learner(tiny_llama)
+    whole = one.rollout(4, items(one))
+    alone = one.rollout(4, items(one)[5:6])
+    width = int(alone.mask.sum())
+    assert torch.equal(whole.ids[5, :width], alone.ids[0, :width])
+    assert int(whole.mask[5].sum()) == width
+
+
+def test_the_base_is_the_same_after_roles_were_switched(tiny_llama: Path) -> None:
+    before = weights_digest(load_base(tiny_llama))
+    one = learner(tiny_llama)
+    one.update(0, one.rollout(0, items(one)))
+    assert one.roles.base_digest == before
+
+
+def test_ppo_raises_a_reward_that_can_be_read_off_the_tokens(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The score is four times the share of tokens in the upper half of the vocabulary.
+
+    A random model's logits are nearly flat; the low temperature gives them weight.
+    """
+    ppo = PPO(minibatch=8, kl_coef=0.0, kl_target=None, learning_rate=5e-3)
+    one = learner(tiny_llama, ppo, Sampling(max_new_tokens=12, temperature=0.1))
+
+    def share(role: str, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return 4 * ((ids > 130) * mask).sum(dim=1) / mask.sum(dim=1)
+
+    monkeypatch.setattr(one.roles, "scores", share)
+    scores = []
+    for iteration in range(10):
+        shard = one.rollout(iteration, items(one, 32))
+        scores.append(float(shard.score.mean()))
+        one.update(iteration, shard)
+    assert scores[-1] > scores[0] + 0.3
