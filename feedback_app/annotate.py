@@ -13,6 +13,9 @@ import gradio as gr
 from feedback_app import texts
 from feedback_app.theme import HEADER, module
 
+OPENED = 'document.dispatchEvent(new Event("history-opened"));'
+"""Gradio builds what an accordion holds only when it is opened: the list asks to be filled."""
+
 
 def annotate_page(root_path: str) -> gr.Blocks:
     """The page as Gradio blocks: header, guidelines, rating card, latest ratings."""
@@ -30,7 +33,7 @@ def annotate_page(root_path: str) -> gr.Blocks:
             elem_classes=["rating-frame"],
         )
         with gr.Accordion(texts.HISTORY_TITLE, open=False, elem_id="history"):
-            gr.HTML(html_template=_history(), js_on_load=None, apply_default_css=False)
+            gr.HTML(html_template=_history(), js_on_load=OPENED, apply_default_css=False)
     return page
 
 

@@ -30,7 +30,9 @@ def checkpoints_page(store: Store, home: Path) -> gr.Blocks:
         gr.Markdown(words["lead"])
         table = gr.Dataframe(interactive=False, show_label=False)
         chosen = gr.Dropdown(["champion"], value="champion", label=words["chosen"])
-        pull = gr.Textbox(label=words["pull"], lines=6, interactive=False, buttons=["copy"])
+        pull = gr.Textbox(
+            label=words["pull"], lines=6, interactive=False, buttons=["copy"], elem_id="pull"
+        )
         with gr.Accordion(words["card"], open=False):
             card = gr.Textbox(show_label=False, lines=18, interactive=False)
         with gr.Accordion(words["roll_back"], open=False, visible=False) as operators:

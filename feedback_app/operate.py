@@ -45,7 +45,7 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
         gr.HTML(html_template=HEADER, js_on_load=None, apply_default_css=False)
         strip = gr.HTML(padding=False, elem_id="strip")
         with gr.Row(equal_height=True):
-            now = gr.Textbox(label=words["now"], lines=2, interactive=False, scale=3)
+            now = gr.Textbox(label=words["now"], lines=3, interactive=False, scale=3)
             start = gr.Button(words["start"], variant="primary", scale=0, min_width=200)
         said = gr.Textbox(label=words["said"], interactive=False, visible=False)
         shown = gr.Dropdown([NEWEST], value=NEWEST, label=words["shown"], interactive=True)
@@ -75,7 +75,9 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 name = gr.Textbox(label=words["name"], max_length=80)
                 role = gr.Dropdown(list(texts.ROLE), value="annotator", label=words["role"])
                 invite = gr.Button(words["invite"])
-            link = gr.Textbox(label=words["link"], interactive=False, buttons=["copy"])
+            link = gr.Textbox(
+                label=words["link"], interactive=False, buttons=["copy"], elem_id="link"
+            )
         with gr.Tab(words["events"]):
             recent = gr.Dataframe(interactive=False, wrap=True, show_label=False)
 
@@ -142,6 +144,8 @@ def _strip(state: str | None) -> str:
 def _sentence(state: loop_state.LoopState) -> str:
     """What happens now, how far it is and how long it may take."""
     counts = texts.OPERATE["queue"].format(**state.queue)
+    if state.hold is not None:
+        counts += "\n" + texts.OPERATE["hold"].format(why=state.hold)
     if state.state is None or state.round is None:
         return f"{texts.OPERATE['no_round']}\n{counts}"
     told = f"Round {state.round}: {texts.STATES[state.state]}"

@@ -235,6 +235,7 @@ OPERATE: Final = {
     "invite": "Make a sign-in link",
     "link": "One-time link, shown once; valid for three days",
     "queue": "Queue: {open} open, {leased} in people's hands, {rated} rated.",
+    "hold": "No new round can start now: {why}.",
     "no_round": "No round is open.",
     "silent": "No sign of life for a while: is the controller running?",
 }

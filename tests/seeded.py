@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from rlhf.store import Connection, Store, comparisons, people, prompts, queue, ratings, schema
 
-from rlhf.store import Connection, Store, comparisons, people, prompts, queue
 
-HARMLESS = (("When does the library open?", "At nine in the morning.", "I do not know."),)
+def empty(store: Store) -> None:
+    """Forget everything, so that one server can be used by many tests."""
+    with store.write() as tx:
+        for table in reversed(schema.metadata.sorted_tables):
+            tx.execute(table.delete())
 
 
 def ask(tx: Connection, question: str, left: str, right: str, *, wanted: int = 1) -> int:
@@ -58,6 +61,14 @@ def leased(
     return lease
 
 
-def texts_of(lease: queue.Lease) -> Sequence[str]:
-    """Everything that the annotator reads."""
-    return [*(message["content"] for message in lease.prompt), lease.left.text, lease.right.text]
+def rated(store: Store, annotator_id: int) -> ratings.Saved:
+    """The annotator's next comparison, with a verdict for the left answer."""
+    lease = leased(store, annotator_id)
+    with store.write() as tx:
+        return ratings.record_rating(
+            tx,
+            lease_id=lease.lease_id,
+            submission_id=lease.submission_id,
+            annotator_id=annotator_id,
+            verdict=ratings.Verdict(lease.left.response_id, 2),
+        )

@@ -274,6 +274,7 @@ export function start(root) {
     const keys = { x: toggleBad, Enter: save, s: askSkip, u: undo, "?": help, Escape: always(leaveRevision) };
     for (let number = 1; number <= 7; number += 1) keys[number] = () => choose(number);
     listen(keys, () => item);
+    document.addEventListener("history-opened", refreshHistory);
     for (const kind of ["keydown", "pointerdown", "scroll"]) {
       document.addEventListener(kind, () => (lastInput = performance.now()), { capture: true, passive: true });
     }

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from feedback_app.app import create_app
 from rlhf.home import make_home
 from rlhf.settings import Settings
-from rlhf.store import Store, open_store, people, schema
+from rlhf.store import Store, open_store, people
+from tests.seeded import empty
 
 ORIGIN = "http://127.0.0.1"
 
@@ -59,7 +60,5 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(running: Site) -> Site:
     """The application over an empty store."""
-    with running.store.write() as tx:
-        for table in reversed(schema.metadata.sorted_tables):
-            tx.execute(table.delete())
+    empty(running.store)
     return running
