@@ -17,8 +17,17 @@ from rlhf import champion, registry, report
 from rlhf.errors import RLHFError
 from rlhf.store import Connection, Store, checkpoints, people
 
-FIGURES = ("win_rate", "holdout", "proxy", "kl", "length", "perplexity")
-COLUMNS = ("version", "names", "round", *FIGURES, "gold", "made", "digest")
+FIGURES = {
+    "win_rate": "win rate",
+    "holdout": "hold-out",
+    "proxy": "proxy",
+    "kl": "KL",
+    "length": "length",
+    "perplexity": "perplexity",
+}
+"""Figure of a checkpoint -> heading of its column."""
+
+COLUMNS = ("version", "names", "round", *FIGURES.values(), "gold", "made", "digest")
 
 
 def checkpoints_page(store: Store, home: Path) -> gr.Blocks:
@@ -87,7 +96,7 @@ def _table(
             "version": f"v{one.version}",
             "names": ", ".join(sorted(n for n, digest in names.items() if digest == one.digest)),
             "round": "" if one.round_id is None else str(one.round_id),
-            **{name: _number(one.figures.get(name)) for name in FIGURES},
+            **{heading: _number(one.figures.get(name)) for name, heading in FIGURES.items()},
             "gold": _number(report.mean_gold(tx, one.digest)),
             "made": datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d %H:%M"),
             "digest": one.digest[:12],

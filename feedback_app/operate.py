@@ -44,7 +44,7 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
     with page:
         gr.HTML(html_template=HEADER, js_on_load=None, apply_default_css=False)
         strip = gr.HTML(padding=False, elem_id="strip")
-        with gr.Row(equal_height=True):
+        with gr.Row():
             now = gr.Textbox(label=words["now"], lines=3, interactive=False, scale=3)
             start = gr.Button(words["start"], variant="primary", scale=0, min_width=200)
         said = gr.Textbox(label=words["said"], interactive=False, visible=False)

@@ -34,12 +34,16 @@ def ask(tx: Connection, question: str, left: str, right: str, *, wanted: int = 1
     return comparisons.add_comparison(tx, prompt_id, *answers, wanted=wanted)
 
 
-def queued(store: Store, count: int, *, wanted: int = 1) -> list[int]:
+def queued(store: Store, count: int, *, wanted: int = 1, about: str = "question") -> list[int]:
     """`count` comparisons of numbered questions; returns their ids, the most urgent first."""
     with store.write() as tx:
         return [
             ask(
-                tx, f"Question {i}?", f"The first answer to {i}.", f"Another to {i}.", wanted=wanted
+                tx,
+                f"{about.capitalize()} {i}?",
+                f"The first answer to {i}.",
+                f"Another to {i}.",
+                wanted=wanted,
             )
             for i in range(count)
         ]
