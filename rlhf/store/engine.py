@@ -66,8 +66,8 @@ def open_store(home: Path, url: str | None = None) -> Store:
     where it cannot be opened.
     """
     engine = _engine(url or f"sqlite:///{home / 'rlhf.db'}")
-    with _in_words():
-        _migrate(engine, home)
+    with _in_words(), _one_opener(engine, home):
+        _migrate(engine)
     return Store(engine)
 
 
@@ -115,7 +115,7 @@ def _in_words() -> Iterator[None]:
         ) from trouble
 
 
-def _migrate(engine: Engine, home: Path) -> None:
+def _migrate(engine: Engine) -> None:
     script = ScriptDirectory(str(MIGRATIONS))
     with engine.connect() as tx:
         at = MigrationContext.configure(tx).get_current_revision()
@@ -127,15 +127,19 @@ def _migrate(engine: Engine, home: Path) -> None:
             f"the database was written by a newer version of this program (revision {at}). "
             "Update the program; the database was not touched"
         )
-    with _one_migrator(engine, home):
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["engine"] = engine
-        command.upgrade(config, "head")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = engine
+    command.upgrade(config, "head")
 
 
 @contextmanager
-def _one_migrator(engine: Engine, home: Path) -> Iterator[None]:
+def _one_opener(engine: Engine, home: Path) -> Iterator[None]:
+    """One process at a time looks at the version and migrates.
+
+    On SQLite this covers the very first connection too: switching a new file to WAL needs it
+    alone, and the busy timeout does not wait for that.
+    """
     if engine.dialect.name == "postgresql":
         with engine.connect() as tx:
             tx.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
