@@ -37,6 +37,7 @@ ARGUMENTS = (
 )
 DESK = ViewportSize(width=1280, height=860)
 PHONE = ViewportSize(width=390, height=844)
+PATIENCE_MS = 30_000
 SEEN_MS = 400
 """The page takes no verdict on a card that could not have been read yet."""
 
@@ -55,6 +56,7 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield opened
@@ -86,7 +88,7 @@ def web(served: Web, store: Store) -> Web:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context(viewport=DESK)
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     opened.close()
 
@@ -100,7 +102,7 @@ def annotate(context: BrowserContext, web: Web, store: Store, name: str = "ann")
 
 def ready(page: Page) -> None:
     """Until a comparison is on screen and has been there long enough to be judged."""
-    expect(page.locator("#rating")).to_have_attribute("data-state", "card", timeout=20_000)
+    expect(page.locator("#rating")).to_have_attribute("data-state", "card")
     page.wait_for_function(
         """async (wait) => {
             const shown = document.querySelector("[data-slot=turns]").textContent;
@@ -268,7 +270,7 @@ def test_a_rating_that_was_saved_survives_kill_9_of_the_service(
     expect(page.locator("[data-slot=status]")).to_have_text(re.compile("^Not saved yet"))
     web.start()
     page.evaluate("window.dispatchEvent(new Event('online'))")
-    expect(page.locator("#rating")).to_have_attribute("data-state", "empty", timeout=45_000)
+    expect(page.locator("#rating")).to_have_attribute("data-state", "empty")
     assert [one.strength for one in kept(store)] == [2, 3], "the verdict in between arrived once"
 
 
@@ -289,7 +291,7 @@ def test_a_verdict_whose_answer_was_lost_is_stored_once(
     page.route("**/api/v1/ratings", lose_the_first)
     page.keyboard.press("3")
     page.keyboard.press("Enter")
-    expect(page.locator("#rating")).to_have_attribute("data-state", "empty", timeout=20_000)
+    expect(page.locator("#rating")).to_have_attribute("data-state", "empty")
     assert lost == [200]
     assert [one.strength for one in kept(store)] == [1]
 
