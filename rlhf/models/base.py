@@ -9,15 +9,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.errors import ModelError
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, HFValidationError)
+"""What the libraries raise for files that are damaged, foreign or not there."""
 
 PLAIN_CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -63,10 +68,8 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     _check_folder_if_local(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
-    except (OSError, ValueError, KeyError, HFValidationError) as missing:
-        raise ModelError(
-            f"{path}: no tokenizer can be loaded ({_first_line(missing)})"
-        ) from missing
+    except UNLOADABLE as missing:
+        raise ModelError(f"{path}: no tokenizer can be loaded ({first_line(missing)})") from missing
     if tokenizer.eos_token_id is None:
         raise ModelError(f"{path}: the tokenizer has no end-of-sequence token to end a turn with")
     if tokenizer.chat_template is None:
@@ -86,14 +89,20 @@ def load_base(path: str | Path, device: str | torch.device | None = None) -> Pre
         config = AutoConfig.from_pretrained(str(path))
         if getattr(config, "auto_map", None):
             raise ModelError(f"{path}: this model wants to run code of its own; that is refused")
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            str(path), config=config, dtype=dtype, use_safetensors=True
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            str(path), config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, HFValidationError) as broken:
+    except UNLOADABLE as broken:
         raise ModelError(
-            f"{path}: no causal language model can be loaded ({_first_line(broken)}). "
+            f"{path}: no causal language model can be loaded ({first_line(broken)}). "
             "Give a folder with config.json, *.safetensors and a tokenizer, or a hub id"
         ) from broken
+    model: PreTrainedModel = loaded[0]
+    if missing := sorted(loaded[1]["missing_keys"]):
+        raise ModelError(
+            f"{path}: the weights are incomplete; {len(missing)} are missing, such as "
+            f"{missing[0]}. Copy or download the model again"
+        )
     torch.nn.Module.to(model, place)
     model.requires_grad_(False).eval()
     return model
@@ -104,7 +113,7 @@ def weights_digest(model: PreTrainedModel) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -144,5 +153,6 @@ def _folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What a library said, short enough for a sentence of ours."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,7 +1,7 @@
 """One frozen base, one adapter per role: policy, value, and every reward model.
 
 The reference is the base with adapters off, so it costs nothing and cannot drift. Roles that
-score carry an fp32 head (a weight of the hidden size and a bias) with a gain and a shift.
+score carry an fp32 head.
 B sequences of S tokens, hidden size D.
 """
 
@@ -29,7 +29,8 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.pytorch_utils import Conv1D
 
 from rlhf.errors import ModelError
-from rlhf.models.base import PICKLES, weights_digest
+from rlhf.models.base import PICKLES, UNLOADABLE, first_line, weights_digest
+from rlhf.models.head import Head
 from rlhf.models.text import prompt_ids, tokenizer_digest
 from rlhf.settings import LoRA, Sampling
 
@@ -38,25 +39,6 @@ PROBE = "The quick brown fox jumps over 13 lazy dogs? Yes!"
 """Encoded once, to see whether tokenizer and model belong together."""
 
 HEAD, HEAD_CONFIG = "head.safetensors", "head.json"
-
-
-class Head(nn.Module):
-    """Hidden state -> score: `gain * (w h + b) + shift`, in fp32."""
-
-    def __init__(self, hidden: int, seed: int) -> None:
-        super().__init__()
-        noise = torch.Generator().manual_seed(seed)
-        std = (hidden + 1) ** -0.5  # Stiennon et al. (2020), appendix C.1
-        self.weight = nn.Parameter(torch.randn(hidden, generator=noise) * std)
-        self.bias = nn.Parameter(torch.zeros(()))
-        self.gain: Tensor
-        self.shift: Tensor
-        self.register_buffer("gain", torch.ones(()))
-        self.register_buffer("shift", torch.zeros(()))
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """[..., D] -> [...]."""
-        return self.gain * (hidden.float() @ self.weight + self.bias) + self.shift
 
 
 class RoleModel:
@@ -159,18 +141,18 @@ class RoleModel:
         hidden = self.hidden(role, ids, mask)
         last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
         rows = torch.arange(len(ids), device=ids.device)
-        score: Tensor = self.heads[role](hidden[rows, last])
+        score: Tensor = self._head(role)(hidden[rows, last])
         return score
 
     def values(self, role: str, ids: Tensor, mask: Tensor) -> Tensor:
         """Head output [B, S] at every position."""
-        value: Tensor = self.heads[role](self.hidden(role, ids, mask))
+        value: Tensor = self._head(role)(self.hidden(role, ids, mask))
         return value
 
     def set_normalisation(self, role: str, *, gain: float, shift: float) -> None:
         """From now on the role's score is `gain * raw + shift`."""
-        self.heads[role].gain.fill_(gain)
-        self.heads[role].shift.fill_(shift)
+        self._head(role).gain.fill_(gain)
+        self._head(role).shift.fill_(shift)
 
     def save_role(self, name: str, folder: str | Path) -> None:
         """Write a standard PEFT adapter folder; a role that scores gets its head beside it."""
@@ -196,10 +178,20 @@ class RoleModel:
     def load_role(self, name: str, folder: str | Path) -> None:
         """Load a folder that `save_role` wrote (a plain PEFT adapter for roles without a head).
 
-        Raises ModelError for pickles, another base, or a missing or foreign head.
+        Raises ModelError for pickles, damaged files, another base, or half or a foreign head.
         """
         source = Path(folder)
         _check_adapter(source)
+        try:
+            self._load_adapter(name, source)
+            if (source / HEAD).exists() or (source / HEAD_CONFIG).exists():
+                self._load_head(name, source)
+        except UNLOADABLE as broken:
+            raise ModelError(
+                f"{source}: this role is damaged or for another model ({first_line(broken)})"
+            ) from broken
+
+    def _load_adapter(self, name: str, source: Path) -> None:
         config = LoraConfig.from_pretrained(str(source))
         config.inference_mode = False
         self._add_adapter(name, config, 0)
@@ -209,8 +201,17 @@ class RoleModel:
         foreign = [key for key in result.unexpected_keys if "lora_" in key]
         if foreign:
             raise ModelError(f"{source}: the adapter is for another model (has {foreign[0]})")
-        if (source / HEAD).exists() or (source / HEAD_CONFIG).exists():
-            self._load_head(name, source)
+        absent = [key for key in result.missing_keys if "lora_" in key and f".{name}." in key]
+        if absent:
+            raise ModelError(f"{source}: the adapter is incomplete, {absent[0]} is missing")
+
+    def _head(self, role: str) -> Head:
+        if role not in self.heads:
+            raise ModelError(
+                f"the role '{role}' has no head and cannot score; {HEAD} and {HEAD_CONFIG} "
+                "belong beside its adapter"
+            )
+        return self.heads[role]
 
     def _check_vocabulary(self) -> None:
         """Raise ModelError when the tokenizer speaks ids that the model does not have."""
@@ -247,8 +248,8 @@ class RoleModel:
     def _lora_config(self, lora: LoRA) -> LoraConfig:
         depth = int(self.base.config.get_text_config().num_hidden_layers)
         layers = lora.adapted_layers
-        wanted = {"all": depth, "top-half": depth // 2}.get(str(layers), layers)
-        adapted = None if wanted == depth else list(range(depth - int(wanted), depth))
+        wanted = int({"all": depth, "top-half": max(1, depth // 2)}.get(str(layers), layers))
+        adapted = None if wanted >= depth else list(range(depth - wanted, depth))
         return LoraConfig(
             r=lora.r,
             lora_alpha=lora.alpha,
