@@ -52,15 +52,17 @@ def _decode(
     roles: RoleModel, prompts: Sequence[Sequence[int]], sampling: Sampling, noise: Tensor
 ) -> list[list[int]]:
     ends = end_tokens(roles)
-    ids, mask = left_pad(prompts, roles.device)
+    drawn: list[list[int]] = [[] for _ in prompts]
+    fitting = [row for row, prompt in enumerate(prompts) if len(prompt) < roles.context]
+    if not fitting:
+        return drawn
+    ids, mask = left_pad([prompts[row] for row in fitting], roles.device)
     position = mask.sum(dim=1, keepdim=True)
     positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
     cache = DynamicCache(config=roles.base.config)
-    running = torch.arange(len(prompts), device=roles.device)
-    alive = torch.ones(len(prompts), dtype=torch.bool, device=roles.device)
-    drawn: list[list[int]] = [[] for _ in prompts]
-    room = min(sampling.max_new_tokens, roles.context - ids.shape[1])
-    for step in range(room):
+    running = torch.tensor(fitting, device=roles.device)
+    alive = torch.ones(len(fitting), dtype=torch.bool, device=roles.device)
+    for step in range(sampling.max_new_tokens):
         out = roles.base.base_model(
             input_ids=ids,
             attention_mask=mask,
@@ -73,10 +75,11 @@ def _decode(
         for row, token, on in zip(running.tolist(), chosen.tolist(), alive.tolist(), strict=True):
             if on:
                 drawn[row].append(token)
-        alive = alive & ~torch.isin(chosen, ends)
+        room = position.squeeze(1) + step + 1 < roles.context
+        alive = alive & room & ~torch.isin(chosen, ends)
         if not alive.any():
             break
-        ids, positions = chosen.unsqueeze(1), position + step
+        ids, positions = chosen.unsqueeze(1), (position + step).clamp_max(roles.context - 1)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         if alive.float().mean() < COMPACT_BELOW:
             kept = alive.nonzero().squeeze(1)
