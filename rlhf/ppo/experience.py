@@ -63,7 +63,7 @@ class Experience:
 _NAMES = [field.name for field in fields(Experience)]
 
 
-def minibatches(count: int, size: int, seed: int) -> list[Tensor]:
-    """Shuffled row numbers 0..count-1 in parts of `size`; the same for the same seed."""
+def minibatches(count: int, parts: int, seed: int) -> list[Tensor]:
+    """Shuffled row numbers 0..count-1 in `parts` like parts; the same for the same seed."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    return list(order.split(size))
+    return list(order.tensor_split(parts))

@@ -6,6 +6,7 @@ summed over the workers after every mini-batch, so all of them stay the same, bi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -104,14 +105,15 @@ class Learner:
         """
         started = time.monotonic()
         advantage = whiten(shard.advantage, shard.response_mask, self.reduce)
+        steps = self._steps_per_epoch(shard)
         if iteration == 0:
-            self._warm_up(shard)
+            self._warm_up(shard, steps)
         told = Tally()
         epochs = 0
         for epoch in range(self.settings.epochs):
             epochs += 1
             one = Tally()
-            for rows in self._minibatches(shard, iteration, epoch):
+            for rows in self._minibatches(shard, iteration, epoch, steps):
                 self._policy_step(shard, advantage, rows, one)
                 self._value_step(shard, rows, one)
             told.add(one)
@@ -216,19 +218,28 @@ class Learner:
         assert out is not None
         return out
 
-    def _minibatches(self, shard: Experience, iteration: int, epoch: int) -> list[Tensor]:
-        """Row numbers of this worker's part of each mini-batch."""
-        size = max(1, self.settings.minibatch // self.reduce.size)
-        seed = derived(self.seed, iteration, epoch, self.reduce.rank)
-        return minibatches(len(shard), size, seed)
+    def _steps_per_epoch(self, shard: Experience) -> int:
+        """Mini-batches of an epoch: the same number on all workers, whose shards may differ.
 
-    def _warm_up(self, shard: Experience) -> None:
+        Collective.
+        """
+        own = torch.tensor([len(shard)], dtype=torch.float64, device=self.roles.device)
+        return math.ceil(float(self.reduce.sum_(own)) / self.settings.minibatch)
+
+    def _minibatches(
+        self, shard: Experience, iteration: int, epoch: int, steps: int
+    ) -> list[Tensor]:
+        """Row numbers of this worker's part of each mini-batch."""
+        seed = derived(self.seed, iteration, epoch, self.reduce.rank)
+        return minibatches(len(shard), steps, seed)
+
+    def _warm_up(self, shard: Experience, steps: int) -> None:
         """Value-only steps, so that the first advantages are not noise (verl, NeMo-RL)."""
         batches: list[Tensor] = []
         lap = 0
         while len(batches) < self.settings.value_warmup:
             lap += 1
-            batches += self._minibatches(shard, 0, -lap)
+            batches += self._minibatches(shard, 0, -lap, steps)
         for rows in batches[: self.settings.value_warmup]:
             self._value_step(shard, rows, Tally())
 
@@ -236,7 +247,7 @@ class Learner:
         self, shard: Experience, advantage: Tensor, rows: Tensor, tally: Tally
     ) -> None:
         tokens = self._global_tokens(shard, rows)
-        for part in rows.split(TRAINING_ROWS):
+        for part in _parts(rows):
             one = replace(shard, advantage=advantage).rows(part)
             logprob, _ = response_logprobs(
                 self.roles,
@@ -266,7 +277,7 @@ class Learner:
 
     def _value_step(self, shard: Experience, rows: Tensor, tally: Tally) -> None:
         tokens = self._global_tokens(shard, rows)
-        for part in rows.split(TRAINING_ROWS):
+        for part in _parts(rows):
             one = shard.rows(part)
             value = self._values(one.ids, one.mask, one.response_mask)
             lost = value_loss(
@@ -333,6 +344,11 @@ class Learner:
             "completion/finished": total["finished"] / count,
             "completion/count": count,
         }
+
+
+def _parts(rows: Tensor) -> Sequence[Tensor]:
+    """Micro-batches; none for a worker that has no row left for a mini-batch."""
+    return rows.split(TRAINING_ROWS) if len(rows) else ()
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

@@ -47,9 +47,10 @@ def _length_drifted(history: Sequence[Figures], limits: PPO) -> str | None:
 
 def _entropy_collapsed(history: Sequence[Figures], limits: PPO) -> str | None:
     start = fmean(one["objective/entropy"] for one in history[:WINDOW])
-    left = _recent(history, "objective/entropy") / start
-    if left >= limits.entropy_floor:
+    recent = _recent(history, "objective/entropy")
+    if recent >= limits.entropy_floor * start:
         return None
+    left = recent / start
     return f"entropy fell to {left:.0%} of the start: the policy says nearly the same every time"
 
 
