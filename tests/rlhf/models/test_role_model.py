@@ -18,43 +18,9 @@ from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import left_pad, prompt_ids, response_ids, right_pad
 from rlhf.settings import LoRA, Sampling
+from tests.shapes import SHAPES, made
 
-SIZES: dict[str, Any] = {
-    "vocab_size": 261,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 256,
-}
-SHAPES: dict[str, dict[str, Any]] = {
-    "llama": {"num_key_value_heads": 2, "tie_word_embeddings": True},
-    "mistral": {"num_key_value_heads": 2, "tie_word_embeddings": False},
-    "qwen2": {"num_key_value_heads": 4, "tie_word_embeddings": True},
-    "qwen3": {"num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": False},
-    "gemma": {"num_key_value_heads": 1, "head_dim": 8},
-    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256},
-    "phi": {"num_key_value_heads": 4},
-}
 SENTENCES = ["short", "a somewhat longer question than the first one", "middling one"]
-
-
-def made(kind: str, folder: Path, tokenizer: Path) -> Path:
-    """A random model of a kind, with the tiny tokenizer beside it."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    sizes = {} if kind == "gpt2" else SIZES
-    config = AutoConfig.for_model(
-        kind, **{**sizes, "vocab_size": 261, **SHAPES[kind]}, eos_token_id=1, bos_token_id=None
-    )
-    config.pad_token_id = None
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        if (tokenizer / name).exists():
-            shutil.copy(tokenizer / name, folder / name)
-    return folder
 
 
 def sequences(roles: RoleModel) -> list[list[int]]:
@@ -130,6 +96,7 @@ def test_a_score_is_read_at_the_last_attended_token_even_where_pad_is_end(roles:
         assert torch.allclose(roles.scores("reward-0", ends, mask), torch.stack(alone), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_reward_role_scores_the_same_in_another_process(
     roles: RoleModel, tiny_llama: Path, tmp_path: Path
 ) -> None:
@@ -172,7 +139,9 @@ def test_a_role_that_is_not_whole_or_not_ours_is_refused(
         roles.load_role("again", folder)
 
 
-@pytest.mark.parametrize(("wanted", "adapted"), [("all", {0, 1}), ("top-half", {1}), (1, {1})])
+@pytest.mark.parametrize(
+    ("wanted", "adapted"), [("all", {0, 1}), ("top-half", {1}), (1, {1}), (9, {0, 1})]
+)
 def test_adapters_sit_in_the_layers_that_were_asked_for(
     tiny_llama: Path, wanted: Any, adapted: set[int]
 ) -> None:

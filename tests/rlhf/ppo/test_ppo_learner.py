@@ -115,6 +115,7 @@ def test_the_base_is_the_same_after_roles_were_switched(tiny_llama: Path) -> Non
     assert one.roles.base_digest == before
 
 
+@pytest.mark.slow
 def test_ppo_raises_a_reward_that_can_be_read_off_the_tokens(
     tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,3 +218,7 @@ def test_each_stop_says_why(late: dict[str, float], words: str) -> None:
 def test_the_hold_out_may_fall_while_the_proxy_does_not_rise() -> None:
     late = [{**CALM, "objective/holdout": -0.5, "objective/score": -0.1}] * 6
     assert reason([CALM] * 6 + late, PPO()) is None
+
+
+def test_a_policy_that_was_certain_from_the_start_divides_by_nothing() -> None:
+    assert reason([{**CALM, "objective/entropy": 0.0}] * 12, PPO()) is None

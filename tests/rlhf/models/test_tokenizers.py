@@ -1,0 +1,101 @@
+"""Tokenizers as people have them: pad is end, no pad, no template, padding on the left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rlhf.errors import ModelError
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.models.sampling import sample
+from rlhf.models.text import decode, left_pad, prompt_ids, response_ids, right_pad
+from rlhf.settings import LoRA, Sampling
+
+TALK = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "and you?"}]
+KINDS: dict[str, dict[str, Any]] = {
+    "pad is end": {"pad_token": "<|end|>"},
+    "no pad": {"pad_token": None},
+    "pads on the left": {"padding_side": "left"},
+}
+
+
+def changed(source: Path, folder: Path, **settings: Any) -> Path:
+    """A copy of a model folder whose tokenizer has other settings."""
+    shutil.copytree(source, folder)
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+    return folder
+
+
+def outcome(folder: Path) -> tuple[list[list[int]], list[float]]:
+    """What is drawn, and what a reward role thinks of it."""
+    roles = RoleModel(load_base(folder), load_tokenizer(folder))
+    roles.add_role("reward-0", LoRA(r=4), head=True, seed=2)
+    prompts = [prompt_ids(roles.tokenizer, TALK[start:], Sampling()) for start in (0, 1)]
+    drawn = sample(
+        roles,
+        prompts,
+        role=None,
+        sampling=Sampling(max_new_tokens=8),
+        noise_keys=[(1, 0), (1, 1)],
+    )
+    whole = [[*prompt, *one.ids] for prompt, one in zip(prompts, drawn, strict=True)]
+    with torch.no_grad():
+        return whole, roles.scores("reward-0", *right_pad(whole)).tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_how_a_tokenizer_pads_changes_nothing(kind: str, tiny_llama: Path, tmp_path: Path) -> None:
+    folder = changed(tiny_llama, tmp_path / "model", **KINDS[kind])
+    assert outcome(folder) == outcome(tiny_llama)
+
+
+def test_a_tokenizer_without_a_template_writes_plain_turns(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = changed(tiny_llama, tmp_path / "model")
+    (folder / "chat_template.jinja").unlink()
+    tokenizer = load_tokenizer(folder)
+    talk = [*TALK, {"role": "assistant", "content": "fine"}, TALK[1]]
+    told = tokenizer.decode(prompt_ids(tokenizer, talk, Sampling()))
+    assert told == (
+        "system: be kind\nuser: and you?\nassistant: fine<|end|>\nuser: and you?\nassistant:"
+    )
+
+
+def test_a_tokenizer_without_an_end_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    folder = changed(tiny_llama, tmp_path / "model", eos_token=None)
+    with pytest.raises(ModelError, match="no end-of-sequence token"):
+        load_tokenizer(folder)
+
+
+def test_a_tokenizer_that_knows_more_than_the_model_is_refused(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = changed(tiny_llama, tmp_path / "model")
+    base = load_base(folder)
+    base.config.vocab_size = 50
+    with pytest.raises(ModelError, match="do not belong together"):
+        RoleModel(base, load_tokenizer(folder))
+
+
+def test_an_answer_survives_encoding_and_decoding(tiny_llama: Path) -> None:
+    tokenizer = load_tokenizer(tiny_llama)
+    text = "naïve café, 東京 🙂"
+    ids = response_ids(tokenizer, text)
+    assert ids[-1] == tokenizer.eos_token_id
+    assert decode(tokenizer, ids) == text
+    assert response_ids(tokenizer, text, finished=False) == ids[:-1]
+
+
+def test_padding_stands_where_it_should() -> None:
+    ids, mask = right_pad([[5, 6], [7]])
+    assert (ids.tolist(), mask.tolist()) == ([[5, 6], [7, 0]], [[1, 1], [1, 0]])
+    ids, mask = left_pad([[5, 6], [7]])
+    assert (ids.tolist(), mask.tolist()) == ([[5, 6], [0, 7]], [[1, 1], [0, 1]])
