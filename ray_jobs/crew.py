@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlhf.starter.annotators import SimulatedAnnotator, crew
-
 from rlhf.store import Store, people, prompts, queue, ratings
 
 LEASE_MINUTES = 5.0
