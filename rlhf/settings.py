@@ -10,9 +10,17 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rlhf.errors import InputError
@@ -209,6 +217,15 @@ class Settings(BaseSettings):
     gate: Gate = Gate()
     ray: Ray = Ray()
 
+    @model_validator(mode="after")
+    def _work_for_everybody(self) -> Self:
+        if self.ppo.rollouts < self.ray.workers:
+            raise ValueError(
+                f"ppo.rollouts ({self.ppo.rollouts}) must be at least ray.workers "
+                f"({self.ray.workers}), or a worker would have nothing to answer"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -245,7 +262,7 @@ def settings_from(tree: dict[str, Any], *, origin: str) -> Settings:
         first = invalid.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            str(first["msg"]), file=origin, field=key, fix="Correct or remove this setting"
+            str(first["msg"]), file=origin, field=key or None, fix="Correct or remove this setting"
         ) from invalid
 
 

@@ -26,15 +26,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
-from transformers.pytorch_utils import Conv1D
 
 from rlhf.errors import ModelError
-from rlhf.models.base import PICKLES, UNLOADABLE, first_line, weights_digest
+from rlhf.models.adapters import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    check_adapter,
+    lora_config,
+    plain,
+)
+from rlhf.models.base import UNLOADABLE, first_line, weights_digest
 from rlhf.models.head import Head
 from rlhf.models.text import prompt_ids, tokenizer_digest
 from rlhf.settings import LoRA, Sampling
 
-ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PROBE = "The quick brown fox jumps over 13 lazy dogs? Yes!"
 """Encoded once, to see whether tokenizer and model belong together."""
 
@@ -74,7 +79,7 @@ class RoleModel:
 
     def add_role(self, name: str, lora: LoRA, *, head: bool, seed: int) -> None:
         """A fresh adapter that changes nothing yet (B = 0), and a head if the role scores."""
-        self._add_adapter(name, self._lora_config(lora), seed)
+        self._add_adapter(name, lora_config(self.base, lora), seed)
         if head:
             self.heads[name] = Head(self.hidden_size, seed).to(self.device)
 
@@ -167,7 +172,7 @@ class RoleModel:
         )
         config = peft.peft_config[name].to_dict()
         config |= {"inference_mode": True, "base_model_name_or_path": self.base.name_or_path}
-        _write_json(target / ADAPTER_CONFIG, _plain(config))
+        _write_json(target / ADAPTER_CONFIG, plain(config))
         if name in self.heads:
             tensors = {
                 k: v.detach().cpu().clone() for k, v in self.heads[name].state_dict().items()
@@ -181,12 +186,17 @@ class RoleModel:
         Raises ModelError for pickles, damaged files, another base, or half or a foreign head.
         """
         source = Path(folder)
-        _check_adapter(source)
+        check_adapter(source)
+        known = name in self.roles
         try:
             self._load_adapter(name, source)
             if (source / HEAD).exists() or (source / HEAD_CONFIG).exists():
                 self._load_head(name, source)
-        except UNLOADABLE as broken:
+        except (ModelError, *UNLOADABLE) as broken:
+            if not known:
+                self._forget(name)
+            if isinstance(broken, ModelError):
+                raise
             raise ModelError(
                 f"{source}: this role is damaged or for another model ({first_line(broken)})"
             ) from broken
@@ -204,6 +214,17 @@ class RoleModel:
         absent = [key for key in result.missing_keys if "lora_" in key and f".{name}." in key]
         if absent:
             raise ModelError(f"{source}: the adapter is incomplete, {absent[0]} is missing")
+
+    def _forget(self, name: str) -> None:
+        """Take away a role that was refused while it was loaded."""
+        self.heads.pop(name, None)
+        if name not in self.roles:
+            return
+        if len(self.roles) > 1:
+            self._model().delete_adapter(name)
+        else:
+            self.base = self._model().unload()
+            self._peft = None
 
     def _head(self, role: str) -> Head:
         if role not in self.heads:
@@ -245,32 +266,6 @@ class RoleModel:
             "tokenizer": tokenizer_digest(self.tokenizer),
         }
 
-    def _lora_config(self, lora: LoRA) -> LoraConfig:
-        depth = int(self.base.config.get_text_config().num_hidden_layers)
-        layers = lora.adapted_layers
-        wanted = int({"all": depth, "top-half": max(1, depth // 2)}.get(str(layers), layers))
-        adapted = None if wanted >= depth else list(range(depth - wanted, depth))
-        return LoraConfig(
-            r=lora.r,
-            lora_alpha=lora.alpha,
-            lora_dropout=0.0,
-            bias="none",
-            target_modules="all-linear" if adapted is None else self._linear_names(),
-            layers_to_transform=adapted,
-            task_type="CAUSAL_LM",
-        )
-
-    def _linear_names(self) -> list[str]:
-        """Last names of all linear layers but the output: "all-linear" for some layers alone."""
-        head = self.base.get_output_embeddings()
-        return sorted(
-            {
-                name.rpartition(".")[2]
-                for name, module in self.base.named_modules()
-                if isinstance(module, (nn.Linear, Conv1D)) and module is not head
-            }
-        )
-
     def _add_adapter(self, name: str, config: PeftConfig, seed: int) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -284,22 +279,6 @@ class RoleModel:
         if self._peft is None:
             raise KeyError("no role has been added yet")
         return self._peft
-
-
-def _check_adapter(source: Path) -> None:
-    pickles = [file.name for pattern in PICKLES for file in source.glob(pattern)]
-    if pickles:
-        raise ModelError(f"{source}: {pickles[0]} is a pickle; only safetensors are read")
-    for part in (ADAPTER, ADAPTER_CONFIG):
-        if not (source / part).is_file():
-            raise ModelError(f"{source}: this is no adapter folder; {part} is missing")
-
-
-def _plain(config: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: sorted(value) if isinstance(value, set) else getattr(value, "value", value)
-        for key, value in config.items()
-    }
 
 
 def _write_json(file: Path, plain: dict[str, Any]) -> None:

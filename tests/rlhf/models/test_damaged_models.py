@@ -104,6 +104,8 @@ def test_a_role_that_is_half_there_is_refused(
     rewritten(tmp_path / file, damage)
     with pytest.raises(ModelError, match=str(tmp_path)):
         roles.load_role("again", tmp_path)
+    assert roles.roles == ["reward-0"]
+    assert sorted(roles.heads) == ["reward-0"]
 
 
 @pytest.mark.parametrize(
@@ -134,3 +136,17 @@ def test_a_head_is_bound_to_the_chat_template_that_it_learnt_from(
     roles.tokenizer.chat_template += "{# another #}"
     with pytest.raises(ModelError, match="another tokenizer"):
         roles.load_role("again", tmp_path)
+
+
+def test_a_refused_first_role_leaves_the_base_as_it_was(
+    roles: RoleModel, tiny_llama: Path, tmp_path: Path
+) -> None:
+    roles.save_role("reward-0", tmp_path)
+    rewritten(tmp_path / "adapter_model.safetensors", half)
+    fresh = RoleModel(load_base(tiny_llama), load_tokenizer(tiny_llama))
+    with pytest.raises(ModelError):
+        fresh.load_role("again", tmp_path)
+    assert fresh.roles == []
+    assert not [name for name, _ in fresh.base.named_parameters() if "lora" in name]
+    fresh.add_role("policy", LoRA(r=4), head=False, seed=0)
+    assert fresh.roles == ["policy"]
