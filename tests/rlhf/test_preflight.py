@@ -40,7 +40,7 @@ def test_a_model_without_a_chat_template_is_told(tiny_llama: Path, tmp_path: Pat
 
 
 def test_more_workers_than_memory_holds_is_told(tiny_llama: Path) -> None:
-    crowd = Settings.model_validate({"ray": {"workers": 100_000}})
+    crowd = Settings.model_validate({"ray": {"workers": 100_000}, "ppo": {"rollouts": 100_000}})
     assert by_name(tiny_llama, crowd)["memory"].verdict is Verdict.WARN
 
 
