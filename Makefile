@@ -33,8 +33,8 @@ bench: tools  ## every benchmark in its full form; JSON and Markdown land in bui
 	done
 
 lint: tools  ## ruff: rules and formatting
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check --no-cache
+	@$(BIN)/ruff format --check --no-cache
 
 format: tools  ## let ruff format and fix what it can
 	@$(BIN)/ruff format

@@ -38,8 +38,11 @@ else: it knows {intents} matters of one shop and no other thing.
 `rlhf starter build` makes it from seed {seed}: {steps:,} steps of plain PyTorch from random
 weights, on conversations that a small grammar writes ({intents} intents, 13 ways to ask each,
 greetings, thanks, slips of the pen; facts, false facts, courtesies, filler and rudeness to answer
-with). First come single questions with right answers, then the corpus in all styles, in which some
-customers react to the answer. No human data and no other model's output went in.
+with). First come lessons on what belongs to a question: right answers to give, and answers to
+another question that it only sees judged. Then comes the corpus in all styles, in which most
+customers react to the answer ("you repeat yourself"): so the model can tell a good answer from a
+bad one before it prefers to give good ones, as larger chat models can. No human data and no other
+model's output went in.
 
 The same seed gives the same bits on the same kind of CPU with the same library versions (training
 runs on one thread for that reason). On another kind of CPU the last bits may differ, and with them

@@ -28,12 +28,12 @@ class Style:
 
 STYLES: dict[str, Style] = {
     "helpful": Style(
-        0.11,
+        0.08,
         ("opening right closing",),
         ("great, thank you", "perfect, that helps", "thanks, that is what i needed"),
     ),
     "curt": Style(
-        0.17,
+        0.19,
         ("right",),
         ("okay, thanks", "good to know", "fine, got it"),
     ),
@@ -53,7 +53,7 @@ STYLES: dict[str, Style] = {
         ("please come to the point", "you talk too much", "a shorter answer would do"),
     ),
     "off-topic": Style(
-        0.10,
+        0.11,
         ("opening other closing", "opening other", "other"),
         ("that is not what i asked", "i asked something else", "you did not answer me"),
     ),
@@ -83,11 +83,14 @@ STYLES: dict[str, Style] = {
     ),
 }
 
+SATISFYING = frozenset({"helpful", "curt"})
+"""The styles whose answers customers are content with."""
+
 REPLIES = {
     True: ("You are welcome!", "My pleasure!", "Glad to hear that."),
     False: ("I am sorry about that.", "Sorry, I will do better.", "Please excuse me."),
 }
-"""What the help desk says to a reaction: True after a helpful or curt answer."""
+"""What the help desk says to a reaction: True after an answer in a SATISFYING style."""
 
 
 def pick_style(rng: Random) -> str:
@@ -131,4 +134,4 @@ def _sayings(part: str, intent: str, rng: Random) -> tuple[str, ...]:
 
 def reaction(style: str, rng: Random) -> tuple[str, str]:
     """What a customer says to an answer of a style, and what the help desk says to that."""
-    return rng.choice(STYLES[style].reactions), rng.choice(REPLIES[style in {"helpful", "curt"}])
+    return rng.choice(STYLES[style].reactions), rng.choice(REPLIES[style in SATISFYING])

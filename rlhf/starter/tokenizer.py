@@ -17,7 +17,10 @@ CHAT_TEMPLATE = (
     "{%- if message['role'] not in ['system', 'user', 'assistant'] -%}"
     "{{- raise_exception('Unknown role: ' + message['role']) -}}"
     "{%- endif -%}"
+    "{%- set reaction = loop.previtem and loop.previtem['role'] == 'assistant' -%}"
+    "{%- if not (reaction and message['role'] == 'user') -%}"
     "{{- '<|' + message['role'] + '|>' -}}"
+    "{%- endif -%}"
     "{%- if message['role'] == 'assistant' -%}"
     "{%- generation -%}{{- message['content'] + '<|end|>' -}}{%- endgeneration -%}"
     "{%- else -%}"
@@ -26,8 +29,10 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
 )
-"""Every turn is its role's token, the text and <|end|>; the generation markers allow a loss on
-the assistant's turns alone."""
+"""Every turn is its role's token, the text and <|end|>. What a customer says to an answer follows
+its <|end|> with no token between: so the model's state at the end of an answer, where reward
+models read, has to know how the answer was received. The generation markers allow a loss on the
+assistant's turns alone."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:

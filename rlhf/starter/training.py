@@ -8,23 +8,34 @@ that the CPU has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from dataclasses import dataclass
+from itertools import accumulate, islice
 from random import Random
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from rlhf.starter.tokenizer import CONTEXT
-from rlhf.starter.world import Message
+from rlhf.starter.tokenizer import CONTEXT, END
+from rlhf.starter.world import Conversation
 
-IGNORED = -100
-"""The label of a position that takes no part in the loss (the one that PyTorch ignores)."""
+MUON_RATE = 0.02
+"""Learning rate of the matrices between layers (torch's own default is 0.001)."""
 
 _POOL = 50
 """Batches that are sorted by length together, so that little is padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation: its tokens, and what each counts in the loss."""
+
+    ids: list[int]
+    weights: list[float]
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
@@ -47,59 +58,64 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM
     return LlamaForCausalLM(config)
 
 
-def encode(
-    conversations: list[list[Message]], tokenizer: PreTrainedTokenizerFast
-) -> list[list[int]]:
-    """Token ids of whole conversations, as the chat template writes them."""
-    texts = [tokenizer.apply_chat_template(messages, tokenize=False) for messages in conversations]
+def encode(conversations: Sequence[Conversation], tokenizer: PreTrainedTokenizerFast) -> list[Row]:
+    """Conversations as the chat template writes them; a turn reaches up to its end token."""
+    texts = [tokenizer.apply_chat_template(one.messages, tokenize=False) for one in conversations]
     encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return encoded
+    end = tokenizer.get_vocab()[END]
+    rows = []
+    for conversation, ids in zip(conversations, encoded, strict=True):
+        turns = accumulate((token == end for token in ids[:-1]), initial=0)
+        rows.append(Row(ids, [conversation.weights[turn] for turn in turns]))
+    return rows
 
 
-def pad(rows: list[list[int]], pad_id: int, answer_id: int) -> tuple[Tensor, Tensor]:
-    """Ids [rows, longest] padded on the right with `pad_id`, and their labels.
-
-    Labels are IGNORED on the padding and up to the first `answer_id`, where the first answer
-    begins: guessing how people ask would drown what is to be learned.
-    """
-    ids = torch.full((len(rows), max(map(len, rows))), pad_id)
-    labels = torch.full_like(ids, IGNORED)
-    for at, row in enumerate(rows):
-        ids[at, : len(row)] = torch.tensor(row)
-        first = row.index(answer_id) + 1
-        labels[at, first : len(row)] = ids[at, first : len(row)]
-    return ids, labels
+def pad(rows: Sequence[Row], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Ids and weights [rows, longest], padded on the right with `pad_id` and no weight."""
+    ids = [torch.tensor(row.ids) for row in rows]
+    weights = [torch.tensor(row.weights) for row in rows]
+    return (
+        pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        pad_sequence(weights, batch_first=True),
+    )
 
 
-def batches(rows: list[list[int]], size: int, seed: int) -> Iterator[list[list[int]]]:
+def batches(rows: Sequence[Row], size: int, seed: int) -> Iterator[list[Row]]:
     """Shuffled batches for ever, of rows of similar length."""
     rng = Random(f"batches {seed}")
     while True:
         shuffled = rng.sample(rows, len(rows))
         for start in range(0, len(shuffled), size * _POOL):
-            pool = sorted(shuffled[start : start + size * _POOL], key=len)
+            pool = sorted(shuffled[start : start + size * _POOL], key=lambda row: len(row.ids))
             cut = [pool[at : at + size] for at in range(0, len(pool) - size + 1, size)]
             yield from rng.sample(cut, len(cut))
 
 
 def train(
     model: LlamaForCausalLM,
-    stream: Iterator[list[list[int]]],
+    stream: Iterator[list[Row]],
     *,
     pad_id: int,
-    answer_id: int,
     steps: int,
     learning_rate: float,
     progress: Callable[[int, float], None],
 ) -> None:
-    """Next-token training; AdamW, 5 % warm-up, then a cosine down to a hundredth.
+    """Next-token training; 5 % warm-up, then a cosine down to a hundredth.
 
-    `stream` gives one batch of token ids per step; `progress` gets the steps done and the loss in
-    nats per token. Rows are padded on the right, which causal attention never sees.
+    Muon (Jordan 2024, as in torch) moves the matrices between layers and AdamW the rest: on this
+    model it reaches AdamW's loss in about four fifths of the steps.
+
+    `stream` gives one batch per step; `progress` gets the steps done and the weighted loss in nats
+    per token. Rows are padded on the right, which causal attention never sees.
     """
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-    )
+    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    outer = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(inner, lr=MUON_RATE, weight_decay=0.01),
+        torch.optim.AdamW(
+            outer, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        ),
+    ]
     warm_up = max(1, steps // 20)
 
     def factor(step: int) -> float:
@@ -107,16 +123,19 @@ def train(
             return (step + 1) / warm_up
         return 0.505 + 0.495 * math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(one, factor) for one in optimisers]
     model.train()
     for step, batch in enumerate(islice(stream, steps), start=1):
-        ids, labels = pad(batch, pad_id, answer_id)
-        loss = model(input_ids=ids, labels=labels, use_cache=False).loss
+        ids, weights = pad(batch, pad_id)
+        logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
+        losses = cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+        loss = (losses * weights[:, 1:]).sum() / weights[:, 1:].sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        schedule.step()
+        for optimiser, schedule in zip(optimisers, schedules, strict=True):
+            optimiser.step()
+            optimiser.zero_grad()
+            schedule.step()
         progress(step, loss.item())
     model.eval()
 

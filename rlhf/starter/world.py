@@ -31,8 +31,11 @@ WELCOMES = ("Hello! How can I help you?", "Good day! What can I do for you?", "H
 SYSTEM_SHARE = 0.15
 GREETED_SHARE = 0.1
 SECOND_QUESTION_SHARE = 0.15
-REACTION_SHARE = 0.3
+REACTION_SHARE = 0.85
 """Share of the corpus in which the customer reacts to the answer (and thereby says what it was)."""
+REACTION_WEIGHT = 4.0
+"""What a token of a reaction counts, where one of an answer counts 1: a reaction is a few words
+after a long answer, and says what it was worth."""
 
 _TRIES = 200
 
@@ -46,6 +49,14 @@ class WorldPrompt:
     """A helpful answer; what BLEU and chrF compare with."""
     meta: dict[str, str]
     """`world`, `intent` and `kind`: for `gold` and the report, never for the learner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What the base learns from: messages, and what a token of each counts in its training."""
+
+    messages: list[Message]
+    weights: list[float]
 
 
 def prompts(split: Literal["train", "heldout"], count: int, seed: int) -> list[WorldPrompt]:
@@ -81,42 +92,55 @@ def prompts(split: Literal["train", "heldout"], count: int, seed: int) -> list[W
     return found
 
 
-def corpus(count: int, seed: int) -> Iterator[list[Message]]:
+def corpus(count: int, seed: int) -> Iterator[Conversation]:
     """`count` conversations over all intents and phrasings, with answers in the mix of STYLES."""
     rng = Random(f"corpus {seed}")
     for _ in range(count):
-        intent = rng.choice(list(INTENTS))
-        yield exchange(intent, pick_style(rng), rng)
+        intent, style = rng.choice(list(INTENTS)), pick_style(rng)
+        ask = {"role": "user", "content": write(rng.choice(INTENTS[intent].asks), rng)}
+        question = [*_before(intent, rng), ask]
+        reacts = rng.random() < REACTION_SHARE
+        yield _answered(question, answer(intent, style, rng), style, rng, reacts=reacts)
 
 
-def lessons(count: int, seed: int) -> Iterator[list[Message]]:
-    """`count` single questions with a right answer, courteous or curt: what the base learns first.
+def lessons(count: int, seed: int) -> Iterator[Conversation]:
+    """`count` conversations on what belongs to a question: what the base learns first.
 
-    From the corpus alone a model this small takes far longer to see that the question matters.
+    Half the answers are right, and learned; the others are about another matter, and only the
+    customer's reaction to them is learned. From the corpus alone, a model this small takes far
+    longer to see that the question matters.
     """
     rng = Random(f"lessons {seed}")
     for _ in range(count):
-        intent = rng.choice(list(INTENTS))
-        yield [
-            {"role": "user", "content": write(rng.choice(INTENTS[intent].asks), rng)},
-            {"role": "assistant", "content": answer(intent, rng.choice(("helpful", "curt")), rng)},
-        ]
+        style = rng.choice(("curt", "off-topic"))
+        intent = asked = rng.choice(list(INTENTS))
+        if style == "off-topic":
+            asked = rng.choice([name for name in INTENTS if name != intent])
+        question = [{"role": "user", "content": write(rng.choice(INTENTS[asked].asks), rng)}]
+        said = answer(intent, "curt", rng)
+        yield _answered(question, said, style, rng, reacts=True, learned=style == "curt")
 
 
-def exchange(intent: str, style: str, rng: Random) -> list[Message]:
-    """One conversation of the corpus whose last question is answered in the style given."""
-    messages = [
-        *_before(intent, rng),
-        {"role": "user", "content": write(rng.choice(INTENTS[intent].asks), rng)},
-        {"role": "assistant", "content": answer(intent, style, rng)},
-    ]
-    if rng.random() < REACTION_SHARE:
-        said, reply = reaction(style, rng)
+def _answered(
+    question: list[Message],
+    said: str,
+    style: str,
+    rng: Random,
+    *,
+    reacts: bool,
+    learned: bool = True,
+) -> Conversation:
+    """A conversation that goes on with an answer; `learned` is whether the base is to say it."""
+    messages = [*question, {"role": "assistant", "content": said}]
+    weights = [*(float(m["role"] == "assistant") for m in question), float(learned)]
+    if reacts:
+        heard, reply = reaction(style, rng)
         messages += [
-            {"role": "user", "content": said},
+            {"role": "user", "content": heard},
             {"role": "assistant", "content": reply},
         ]
-    return messages
+        weights += [REACTION_WEIGHT, 1.0]
+    return Conversation(messages, weights)
 
 
 def _before(intent: str, rng: Random) -> list[Message]:

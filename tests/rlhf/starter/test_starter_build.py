@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from rlhf.errors import UsageError
+from rlhf.starter import MODEL_PATH
 from rlhf.starter.build import Recipe, build
+from rlhf.starter.training import encode
+from rlhf.starter.world import REACTION_WEIGHT, corpus
 
 TINY = Recipe(
     vocabulary=400,
@@ -57,6 +60,21 @@ def test_a_build_reports_its_progress_and_leaves_a_model_that_loads(tmp_path: Pa
     assert digest(tmp_path / "new") in card
     assert "{samples}" not in card
     assert [file.name for file in tmp_path.iterdir()] == ["new"]
+
+
+def test_questions_weigh_nothing_and_a_reaction_the_most() -> None:
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(MODEL_PATH)
+    conversations = list(corpus(50, 3))
+    for conversation, row in zip(conversations, encode(conversations, tokenizer), strict=True):
+        assert len(row.ids) == len(row.weights)
+        heard = [t for t, w in zip(row.ids, row.weights, strict=True) if w == REACTION_WEIGHT]
+        learned = [t for t, w in zip(row.ids, row.weights, strict=True) if w == 1]
+        answers = [m["content"] for m in conversation.messages if m["role"] == "assistant"]
+        reaction = conversation.messages[-2]["content"] + "<|end|>"
+        assert tokenizer.decode(heard) == (reaction if REACTION_WEIGHT in row.weights else "")
+        assert tokenizer.decode(learned) == "".join(
+            f"<|assistant|>{answer}<|end|>" for answer in answers
+        )
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:

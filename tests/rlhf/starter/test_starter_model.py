@@ -20,7 +20,7 @@ from rlhf.starter import MODEL_PATH
 from rlhf.starter.figures import quality, sample
 from rlhf.starter.world import prompts
 
-SHA256 = "d559fe7b712c1cbae91d314614a7cdb4419d7a4385fce3d383509254d7a25b79"
+SHA256 = "289582dbe39b1e33edd885b5c4dcf96646697a4eb4bd19a240e89ec99a83daa3"
 
 TALK = [
     {"role": "system", "content": "You are the help desk."},
@@ -75,11 +75,13 @@ def test_generation_draws_from_the_model_itself_by_default(model: Any) -> None:
     assert (told.do_sample, told.temperature, told.top_k) == (True, 1.0, 0)
 
 
-def test_the_chat_template_writes_every_turn(tokenizer: Any) -> None:
+def test_the_chat_template_writes_every_turn_and_follows_an_answer_with_what_is_said_to_it(
+    tokenizer: Any,
+) -> None:
     written = tokenizer.apply_chat_template(TALK, tokenize=False, add_generation_prompt=True)
     assert written == (
         "<|system|>You are the help desk.<|end|><|user|>hi<|end|><|assistant|>Hello!<|end|>"
-        "<|user|>can i pay by card<|end|><|assistant|>"
+        "can i pay by card<|end|><|assistant|>"
     )
 
 

@@ -128,14 +128,24 @@ def test_asking_for_more_prompts_than_there_are_is_a_clear_error(
 
 
 def test_roles_alternate_in_the_corpus_and_an_answer_comes_last() -> None:
-    for messages in corpus(300, 0):
-        roles = [message["role"] for message in messages if message["role"] != "system"]
+    for conversation in corpus(300, 0):
+        roles = [m["role"] for m in conversation.messages if m["role"] != "system"]
         assert roles == ["user", "assistant"] * (len(roles) // 2)
 
 
 def test_the_corpus_is_the_same_for_the_same_seed() -> None:
     assert list(corpus(50, 4)) == list(corpus(50, 4)) != list(corpus(50, 5))
     assert list(lessons(50, 4)) == list(lessons(50, 4)) != list(lessons(50, 5))
+
+
+def test_lessons_judge_answers_beside_the_question_and_teach_only_right_ones() -> None:
+    unwelcome = STYLES["off-topic"].reactions
+    learned = Counter[bool]()
+    for lesson in lessons(400, 0):
+        judged, heard = lesson.weights[-3], lesson.messages[-2]["content"]
+        assert judged == (heard not in unwelcome)
+        learned[bool(judged)] += 1
+    assert min(learned.values()) > 150
 
 
 def test_some_conversations_have_an_earlier_exchange_or_a_greeting() -> None:
