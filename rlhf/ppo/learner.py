@@ -104,10 +104,10 @@ class Learner:
         passes `approx_kl_stop`.
         """
         started = time.monotonic()
-        advantage = whiten(shard.advantage, shard.response_mask, self.reduce)
         steps = self._steps_per_epoch(shard)
         if iteration == 0:
-            self._warm_up(shard, steps)
+            shard = self._warm_up(shard, steps)
+        advantage = whiten(shard.advantage, shard.response_mask, self.reduce)
         told = Tally()
         epochs = 0
         for epoch in range(self.settings.epochs):
@@ -115,7 +115,7 @@ class Learner:
             one = Tally()
             for rows in self._minibatches(shard, iteration, epoch, steps):
                 self._policy_step(shard, advantage, rows, one)
-                self._value_step(shard, rows, one)
+                self._value_step(shard, rows, one, clip=self.settings.value_clip)
             told.add(one)
             too_far = one.mean("approx_kl", "tokens", self.reduce) > self.settings.approx_kl_stop
             if too_far:
@@ -171,8 +171,7 @@ class Learner:
             score_clip=settings.score_clip,
             missing_eos_penalty=settings.missing_eos_penalty,
         )
-        given = (reward, value, response_mask)
-        target = gae(*given, gamma=settings.gamma, lam=settings.value_lam) + value
+        advantage, returns = self._targets(reward, value, response_mask)
         return Experience(
             ids=ids,
             mask=mask,
@@ -184,9 +183,15 @@ class Learner:
             value=value,
             score=score,
             reward=reward,
-            advantage=gae(*given, gamma=settings.gamma, lam=settings.lam),
-            returns=target * response_mask,
+            advantage=advantage,
+            returns=returns,
         )
+
+    def _targets(self, reward: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """What policy and value learn from, both [B, S]: advantages and returns."""
+        gamma, settings = self.settings.gamma, self.settings
+        returns = gae(reward, value, mask, gamma=gamma, lam=settings.value_lam) + value
+        return gae(reward, value, mask, gamma=gamma, lam=settings.lam), returns * mask
 
     def _logprobs(self, role: str | None, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
         """[b, s, 2]: log-probability and entropy."""
@@ -233,15 +238,22 @@ class Learner:
         seed = derived(self.seed, iteration, epoch, self.reduce.rank)
         return minibatches(len(shard), steps, seed)
 
-    def _warm_up(self, shard: Experience, steps: int) -> None:
-        """Value-only steps, so that the first advantages are not noise (verl, NeMo-RL)."""
+    def _warm_up(self, shard: Experience, steps: int) -> Experience:
+        """Value-only steps, so that the first advantages are not noise (verl, NeMo-RL).
+
+        They are not clipped: a value role that starts far off has to get near in a few steps.
+        Returns the shard with the values and advantages of the value role as it is now.
+        """
         batches: list[Tensor] = []
         lap = 0
         while len(batches) < self.settings.value_warmup:
             lap += 1
             batches += self._minibatches(shard, 0, -lap, steps)
         for rows in batches[: self.settings.value_warmup]:
-            self._value_step(shard, rows, Tally())
+            self._value_step(shard, rows, Tally(), clip=math.inf)
+        value = self._in_batches(shard, self._values)
+        advantage, returns = self._targets(shard.reward, value, shard.response_mask)
+        return replace(shard, value=value, advantage=advantage, returns=returns)
 
     def _policy_step(
         self, shard: Experience, advantage: Tensor, rows: Tensor, tally: Tally
@@ -275,14 +287,12 @@ class Learner:
             )
         self._step(POLICY)
 
-    def _value_step(self, shard: Experience, rows: Tensor, tally: Tally) -> None:
+    def _value_step(self, shard: Experience, rows: Tensor, tally: Tally, *, clip: float) -> None:
         tokens = self._global_tokens(shard, rows)
         for part in _parts(rows):
             one = shard.rows(part)
             value = self._values(one.ids, one.mask, one.response_mask)
-            lost = value_loss(
-                value, one.value, one.returns, one.response_mask, clip=self.settings.value_clip
-            )
+            lost = value_loss(value, one.value, one.returns, one.response_mask, clip=clip)
             (lost.loss / tokens).backward()
             tally.count(value_loss=lost.loss, value_clipped=lost.clipped)
         self._step(VALUE)

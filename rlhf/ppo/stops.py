@@ -55,8 +55,10 @@ def _entropy_collapsed(history: Sequence[Figures], limits: PPO) -> str | None:
 
 
 def _value_lost(history: Sequence[Figures], limits: PPO) -> str | None:
-    recent = [one["value/explained_variance"] for one in history[-WINDOW:]]
-    if len(history) <= WINDOW or max(recent) >= BAD_VALUE:
+    """A value role that is bad but gets better is still learning, and is left alone."""
+    explained = [one["value/explained_variance"] for one in history]
+    recent, before = explained[-WINDOW:], explained[-2 * WINDOW : -WINDOW]
+    if len(before) < WINDOW or max(recent) >= BAD_VALUE or fmean(recent) > fmean(before):
         return None
     return f"the value role explains nothing (explained variance below {BAD_VALUE:g})"
 
