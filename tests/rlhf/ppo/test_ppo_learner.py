@@ -62,6 +62,18 @@ def test_every_ratio_is_1_before_the_first_update(tiny_llama: Path) -> None:
     assert torch.allclose(part, rows.logprob, atol=1e-6)
 
 
+def test_a_value_role_far_off_is_near_before_the_first_update(tiny_llama: Path) -> None:
+    """The warm-up is not held back by the clip, and the first figures are of the warmed value."""
+    loss = {}
+    for steps in (0, 40):
+        one = learner(tiny_llama, SMALL.model_copy(update={"value_warmup": steps}))
+        (bias,) = (p for name, p in one.roles.trainable("value") if name.endswith("bias"))
+        with torch.no_grad():
+            bias += 5.0
+        loss[steps] = one.update(0, one.rollout(0, items(one)))["value/loss"]
+    assert loss[40] < loss[0] / 4
+
+
 def test_updates_touch_policy_and_value_alone(tiny_llama: Path) -> None:
     one = learner(tiny_llama)
     rewards = {

@@ -215,6 +215,12 @@ def test_each_stop_says_why(late: dict[str, float], words: str) -> None:
     assert words in told
 
 
+@pytest.mark.parametrize(("slope", "stops"), [(+0.5, False), (-0.5, True)])
+def test_a_bad_value_role_that_gets_better_is_left_to_learn(slope: float, stops: bool) -> None:
+    learning = [{**CALM, "value/explained_variance": -7.0 + slope * at} for at in range(12)]
+    assert (reason(learning, PPO()) is not None) == stops
+
+
 def test_the_hold_out_may_fall_while_the_proxy_does_not_rise() -> None:
     late = [{**CALM, "objective/holdout": -0.5, "objective/score": -0.1}] * 6
     assert reason([CALM] * 6 + late, PPO()) is None
