@@ -69,7 +69,7 @@ def test_a_value_role_far_off_is_near_before_the_first_update(tiny_llama: Path) 
         one = learner(tiny_llama, SMALL.model_copy(update={"value_warmup": steps}))
         (bias,) = (p for name, p in one.roles.trainable("value") if name.endswith("bias"))
         with torch.no_grad():
-            bias += 5.0
+            bias.fill_(5.0)
         loss[steps] = one.update(0, one.rollout(0, items(one)))["value/loss"]
     assert loss[40] < loss[0] / 4
 
