@@ -74,16 +74,16 @@ def show_status(told: Mapping[str, Any]) -> None:
     """The answer of `rlhf status`, a line each."""
     show(f"service    {'running' if told['running'] else 'stopped'} on {told['home']}")
     show(f"base       {told['base'] or 'none yet'}")
-    show(f"round      {_round(told['round'])}")
+    show(f"round      {_round(told['round'], told['rounds'])}")
     show(f"ratings    {told['ratings']['new']} new of {told['ratings']['needed']} needed")
     show(f"people     {len(told['people'])}")
     for name, digest in told["aliases"].items():
         show(f"{name:<10} {digest[:SHORT]}")
 
 
-def _round(now: Mapping[str, Any] | None) -> str:
+def _round(now: Mapping[str, Any] | None, rounds: Sequence[Mapping[str, Any]]) -> str:
     if now is None:
-        return "none yet"
+        return f"{rounds[-1]['round']}: {rounds[-1]['state']}" if rounds else "none yet"
     progress = now.get("progress") or {}
     done = f" ({progress['done']} of {progress['total']})" if progress.get("total") else ""
     return f"{now['number']}: {now['state']}{done}"

@@ -12,7 +12,8 @@ import pytest
 
 from rlhf.champion import promote
 from rlhf.home import make_home
-from rlhf.store import checkpoints, open_store
+from rlhf.rounds import State
+from rlhf.store import checkpoints, open_store, rounds
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,30 @@ def test_status_says_where_things_are(opened: Path, tiny_llama: Path) -> None:
     told = json.loads(rlhf("status", "--json", "--home", opened).stdout)
     assert (told["running"], told["base"]) == (False, str(tiny_llama))
     assert "stopped" in rlhf("status", "--home", opened).stdout
+
+
+def test_between_rounds_the_status_tells_how_the_last_one_ended(
+    opened: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(opened, home)
+    assert "round      none yet" in rlhf("status", "--home", home).stdout
+    store = open_store(home)
+    with store.write() as tx:
+        one = rounds.create_round(
+            tx,
+            settings={},
+            base={},
+            start_checkpoint=checkpoints.resolve(tx, "champion").digest,
+            seed=0,
+            requested_by="test",
+        )
+        fence = rounds.claim(tx, one.id)
+        assert rounds.advance(
+            tx, one.id, fence, frm=one.state, to=State.FAILED, changes={"error": "no room"}
+        )
+    store.close()
+    assert "round      1: failed" in rlhf("status", "--home", home).stdout
 
 
 def test_the_champion_is_pulled_as_a_folder_that_peft_knows(opened: Path, tmp_path: Path) -> None:
