@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.learning [--quick] [--json FILE]
 
-Naive: one reward model, no KL, a high learning rate. Hacked means that within 20 iterations the
-proxy has risen by one standard deviation of the start while gold has fallen below the start.
+Naive: one reward model, no KL, no penalty for an answer without an end, a high learning rate and
+twice the rollouts (chosen on seeds 100 to 104). Hacked means that within 20 iterations the proxy
+has risen by one standard deviation of the start while gold has fallen below the start.
 Careful: the product's own ensemble, pessimism, KL control and rates. Both learn from the same
 ratings of the same simulated annotators.
 """
@@ -49,8 +50,10 @@ NAIVE = PPO(
     iterations=ITERATIONS,
     kl_coef=0.0,
     kl_target=None,
-    learning_rate=2e-3,
+    missing_eos_penalty=0.0,
+    learning_rate=3e-3,
     value_learning_rate=2e-3,
+    rollouts=128,
     epochs=4,
     approx_kl_stop=10.0,
 )
