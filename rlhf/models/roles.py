@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from peft import (
     LoraConfig,
-    PeftConfig,
     PeftModel,
     get_peft_model_state_dict,
     set_peft_model_state_dict,
@@ -37,6 +36,7 @@ from rlhf.models.adapters import (
 )
 from rlhf.models.base import UNLOADABLE, first_line, weights_digest
 from rlhf.models.head import Head
+from rlhf.models.low_rank import LowRankLinear
 from rlhf.models.text import prompt_ids, tokenizer_digest
 from rlhf.settings import LoRA, Sampling
 
@@ -55,6 +55,7 @@ class RoleModel:
         self.base_digest = weights_digest(base)
         self.heads: dict[str, Head] = {}
         self._peft: PeftModel | None = None
+        self._on: tuple[str | None] | None = None
         self._check_vocabulary()
 
     @property
@@ -96,18 +97,34 @@ class RoleModel:
             self.heads[target] = Head(self.hidden_size, 0).to(self.device)
             self.heads[target].load_state_dict(self.heads[source].state_dict())
 
-    @contextmanager
-    def use(self, role: str | None) -> Iterator[None]:
-        """Switch a role's adapter on (None: the reference, all adapters off)."""
+    def use(self, role: str | None) -> None:
+        """Switch a role's adapter on (None: the reference, all adapters off), until the next."""
         peft = self._model()
-        if role is None:
-            with peft.disable_adapter():
-                yield
+        if self._on == (role,):
             return
-        if role not in peft.peft_config:
+        if role is not None and role not in peft.peft_config:
             raise KeyError(f"no role '{role}'; there are {', '.join(self.roles)}")
-        peft.set_adapter(role)
-        yield
+        self._on = None
+        if role is None:
+            peft.base_model.disable_adapter_layers()
+        else:
+            peft.base_model.enable_adapter_layers()
+            peft.set_adapter(role)
+        self._on = (role,)
+
+    @contextmanager
+    def merged(self, role: str | None) -> Iterator[None]:
+        """A role with its adapter multiplied into copies of the weights, for many short passes."""
+        self.use(role)
+        layers = [one for one in self.base.modules() if isinstance(one, LowRankLinear)]
+        try:
+            if role is not None:
+                for layer in layers:
+                    layer.merge_for_decoding(role)
+            yield
+        finally:
+            for layer in layers:
+                layer.merged_weight = None
 
     def trainable(self, role: str) -> list[tuple[str, nn.Parameter]]:
         """(name, parameter) of a role's adapter and head, in a fixed order."""
@@ -123,12 +140,16 @@ class RoleModel:
         return named
 
     def hidden(self, role: str | None, ids: Tensor, mask: Tensor) -> Tensor:
-        """Last hidden states [B, S, D] of right- or left-padded ids [B, S]."""
-        positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
-        with self.use(role):
-            out = self.base.base_model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
-            )
+        """Last hidden states [B, S, D] of right- or left-padded ids [B, S].
+
+        No token of a causal model sees the padding on its right, so that needs no mask.
+        """
+        self.use(role)
+        padded: dict[str, Tensor] = {}
+        if not mask[:, 0].all():
+            positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
+            padded = {"attention_mask": mask, "position_ids": positions}
+        out = self.base.base_model(input_ids=ids, use_cache=False, **padded)
         states: Tensor = out.last_hidden_state
         return states
 
@@ -220,6 +241,7 @@ class RoleModel:
         self.heads.pop(name, None)
         if name not in self.roles:
             return
+        self._on = None
         if len(self.roles) > 1:
             self._model().delete_adapter(name)
         else:
@@ -266,7 +288,9 @@ class RoleModel:
             "tokenizer": tokenizer_digest(self.tokenizer),
         }
 
-    def _add_adapter(self, name: str, config: PeftConfig, seed: int) -> None:
+    def _add_adapter(self, name: str, config: LoraConfig, seed: int) -> None:
+        config._register_custom_module({nn.Linear: LowRankLinear})
+        self._on = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self._peft is None:

@@ -65,6 +65,7 @@ class Learner:
         self.members, self.pessimism, self.seed = list(members), pessimism, seed
         self.reduce = reduce or Alone()
         self.kl = KLController(settings.kl_coef, settings.kl_target, settings.kl_horizon)
+        self.seconds: dict[str, float] = {}
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
         self.parameters = {role: [p for _, p in roles.trainable(role)] for role in rates}
         self.optimisers = {
@@ -76,6 +77,7 @@ class Learner:
 
     def rollout(self, iteration: int, items: Sequence[PromptItem]) -> Experience:
         """Answer this worker's prompts and score the answers by every role."""
+        started = time.monotonic()
         drawn = sample(
             self.roles,
             [item.ids for item in items],
@@ -83,6 +85,7 @@ class Learner:
             sampling=self.sampling,
             noise_keys=[(self.seed, iteration, item.prompt_id, item.sample) for item in items],
         )
+        self.seconds = {"time/generate": time.monotonic() - started}
         ids, mask = right_pad(
             [[*item.ids, *one.ids] for item, one in zip(items, drawn, strict=True)],
             self.roles.device,
@@ -91,7 +94,9 @@ class Learner:
         for row, item in enumerate(items):
             response_mask[row, : len(item.ids)] = 0
         finished = torch.tensor([one.finished for one in drawn], device=self.roles.device)
-        return self._scored(ids, mask, response_mask, finished)
+        shard = self._scored(ids, mask, response_mask, finished)
+        self.seconds["time/score"] = time.monotonic() - started - self.seconds["time/generate"]
+        return shard
 
     def score_with(self, role: str, shard: Sequences | Experience) -> Tensor:
         """One reward model's opinion [B] of answers that were rolled out."""
@@ -130,6 +135,7 @@ class Learner:
             "value/loss": told.mean("value_loss", "tokens", self.reduce),
             "value/clipfrac": told.mean("value_clipped", "tokens", self.reduce),
             "policy/epochs": float(epochs),
+            **self.seconds,
             "time/update": time.monotonic() - started,
         }
 

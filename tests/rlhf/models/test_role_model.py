@@ -79,7 +79,8 @@ def test_log_probabilities_are_those_of_a_plain_forward_pass(roles: RoleModel) -
     response = mask.clone()
     response[:, :3] = 0
     told, entropy = response_logprobs(roles, "policy", ids, mask, response, 0.7)
-    with torch.no_grad(), roles.use("policy"):
+    roles.use("policy")
+    with torch.no_grad():
         logits = roles.base(input_ids=ids, attention_mask=mask).logits / 0.7
     every = logits[:, :-1].log_softmax(-1)
     chosen = every.gather(-1, ids[:, 1:, None])[..., 0] * response[:, 1:]
