@@ -5,9 +5,10 @@ B sequences of S tokens, D hidden size, V vocabulary, N response tokens of all s
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from rlhf.models.roles import RoleModel
 
@@ -42,21 +43,57 @@ def token_logprobs(
 ) -> tuple[Tensor, Tensor]:
     """(log-probability, entropy), both [N], of targets [N] given hidden states [N, D].
 
-    With gradients on, each chunk's logits are computed again in the backward pass.
+    The gradient of the log-probabilities is taken along with them, chunk by chunk, so that no
+    logits are kept or computed again. The entropy carries none.
     """
+    if not torch.is_grad_enabled():
+        return _chunked(roles, hidden, targets, temperature)
+    chosen, spread = _TokenLogprobs.apply(hidden, targets, roles, temperature)
+    return chosen, spread
+
+
+class _TokenLogprobs(torch.autograd.Function):
+    """A token's log-probability depends on its own hidden state alone: d/dh is one [N, D]."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, targets: Tensor, roles: RoleModel, temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        leaf = hidden.detach().requires_grad_()
+        slope = torch.empty_like(hidden)
+        parts = []
+        for span in _spans(roles, len(targets)):
+            with torch.enable_grad():
+                part = leaf[span]
+                chosen, spread = _chunk(roles, part, targets[span], temperature)
+                slope[span] = torch.autograd.grad(chosen.sum(), part)[0]
+            parts.append((chosen.detach(), spread))
+        ctx.save_for_backward(slope)
+        chosen, spread = (torch.cat(one) for one in zip(*parts, strict=True))
+        ctx.mark_non_differentiable(spread)
+        return chosen, spread
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (slope,) = ctx.saved_tensors
+        return slope * grads[0].unsqueeze(-1).to(slope.dtype), None, None, None
+
+
+def _chunked(
+    roles: RoleModel, hidden: Tensor, targets: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    parts = [
+        _chunk(roles, hidden[span], targets[span], temperature)
+        for span in _spans(roles, len(targets))
+    ]
+    chosen, spread = (torch.cat(one) for one in zip(*parts, strict=True))
+    return chosen, spread
+
+
+def _spans(roles: RoleModel, count: int) -> list[slice]:
     vocabulary = roles.base.get_output_embeddings().weight.shape[0]
     size = max(1, CHUNK_ELEMENTS // vocabulary)
-    parts = []
-    for start in range(0, len(targets), size):
-        span = slice(start, start + size)
-        given = (roles, hidden[span], targets[span], temperature)
-        if torch.is_grad_enabled() and len(targets) > size:
-            parts.append(checkpoint(_chunk, *given, use_reentrant=False))
-        else:
-            parts.append(_chunk(*given))
-    if not parts:
-        return hidden.new_zeros(0), hidden.new_zeros(0)
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    return [slice(start, start + size) for start in range(0, max(count, 1), size)]
 
 
 def _chunk(
