@@ -48,8 +48,10 @@ def token_logprobs(
     """
     if not torch.is_grad_enabled():
         return _chunked(roles, hidden, targets, temperature)
-    chosen, spread = _TokenLogprobs.apply(hidden, targets, roles, temperature)
-    return chosen, spread
+    both: tuple[Tensor, Tensor] = _TokenLogprobs.apply(  # type: ignore[no-untyped-call]
+        hidden, targets, roles, temperature
+    )
+    return both
 
 
 class _TokenLogprobs(torch.autograd.Function):

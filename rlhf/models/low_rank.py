@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 
-class LowRankLinear(lora.Linear):  # type: ignore[misc]
+class LowRankLinear(lora.Linear):
     """PEFT's LoRA layer on an `nn.Linear`, with our product."""
 
     merged_weight: Tensor | None = None
@@ -31,17 +31,21 @@ class LowRankLinear(lora.Linear):  # type: ignore[misc]
         name = None if self.disable_adapters else self.active_adapters[0]
         if name is None or name not in self.lora_A:
             return nn.functional.linear(x, base.weight, base.bias)
-        down, up = self.lora_A[name].weight, self.lora_B[name].weight
-        out: Tensor = _Product.apply(x, base.weight, base.bias, down, up, self.scaling[name])
+        given = (x, base.weight, base.bias, *self._pair(name), self.scaling[name])
+        out: Tensor = _Product.apply(*given)  # type: ignore[no-untyped-call]
         return out
 
     def merge_for_decoding(self, name: str) -> None:
         """Compute W + s B A once; the base's own weight is not touched."""
         if name in self.lora_A:
             weight = cast(nn.Linear, self.base_layer).weight
-            down, up = self.lora_A[name].weight, self.lora_B[name].weight
+            down, up = self._pair(name)
             merged = torch.addmm(weight.float(), up, down, alpha=self.scaling[name])
             self.merged_weight = merged.to(weight.dtype)
+
+    def _pair(self, name: str) -> tuple[Tensor, Tensor]:
+        """A [R, I] and B [O, R]."""
+        return cast(Tensor, self.lora_A[name].weight), cast(Tensor, self.lora_B[name].weight)
 
 
 class _Product(torch.autograd.Function):
@@ -66,7 +70,7 @@ class _Product(torch.autograd.Function):
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         flat, low, weight, down, up = ctx.saved_tensors
         out = grad.reshape(-1, grad.shape[-1])
         low_grad = (out @ up.to(out.dtype)).mul_(ctx.scale)

@@ -12,11 +12,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import (
     LoraConfig,
+    LoraModel,
     PeftModel,
     get_peft_model_state_dict,
     set_peft_model_state_dict,
@@ -74,6 +75,11 @@ class RoleModel:
         return int(self.base.config.get_text_config().hidden_size)
 
     @property
+    def states_per_token(self) -> int:
+        """Layers x D: what a pass keeps per token, to within a factor."""
+        return int(self.base.config.get_text_config().num_hidden_layers) * self.hidden_size
+
+    @property
     def roles(self) -> list[str]:
         """Names of all roles."""
         return sorted(self._peft.peft_config) if self._peft else []
@@ -88,7 +94,7 @@ class RoleModel:
         """Make (or overwrite) `target` with the weights, head, gain and shift of `source`."""
         peft = self._model()
         if target not in peft.peft_config:
-            self._add_adapter(target, copy.deepcopy(peft.peft_config[source]), 0)
+            self._add_adapter(target, cast(LoraConfig, copy.deepcopy(peft.peft_config[source])), 0)
         weights = get_peft_model_state_dict(peft, adapter_name=source)
         set_peft_model_state_dict(
             peft, {name: value.clone() for name, value in weights.items()}, adapter_name=target
@@ -106,9 +112,9 @@ class RoleModel:
             raise KeyError(f"no role '{role}'; there are {', '.join(self.roles)}")
         self._on = None
         if role is None:
-            peft.base_model.disable_adapter_layers()
+            cast(LoraModel, peft.base_model).disable_adapter_layers()
         else:
-            peft.base_model.enable_adapter_layers()
+            cast(LoraModel, peft.base_model).enable_adapter_layers()
             peft.set_adapter(role)
         self._on = (role,)
 

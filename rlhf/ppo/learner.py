@@ -34,8 +34,8 @@ POLICY, VALUE = "policy", "value"
 SCORING_ROWS = 32
 """Sequences per forward pass without gradients; like lengths go together."""
 
-TRAINING_ROWS = 8
-"""Sequences per forward pass with gradients: bounds the memory, changes no result."""
+TRAINING_STATES = 2**24
+"""Tokens x layers x hidden size per pass with gradients: bounds the memory, changes no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ class Learner:
         self, shard: Experience, advantage: Tensor, rows: Tensor, tally: Tally
     ) -> None:
         tokens = self._global_tokens(shard, rows)
-        for part in _parts(rows):
+        for part in self._parts(shard, rows):
             one = replace(shard, advantage=advantage).rows(part)
             logprob, _ = response_logprobs(
                 self.roles,
@@ -295,13 +295,22 @@ class Learner:
 
     def _value_step(self, shard: Experience, rows: Tensor, tally: Tally, *, clip: float) -> None:
         tokens = self._global_tokens(shard, rows)
-        for part in _parts(rows):
+        for part in self._parts(shard, rows):
             one = shard.rows(part)
             value = self._values(one.ids, one.mask, one.response_mask)
             lost = value_loss(value, one.value, one.returns, one.response_mask, clip=clip)
             (lost.loss / tokens).backward()
             tally.count(value_loss=lost.loss, value_clipped=lost.clipped)
         self._step(VALUE)
+
+    def _parts(self, shard: Experience, rows: Tensor) -> Sequence[Tensor]:
+        """Micro-batches of like lengths; none for a worker that has no row of a mini-batch."""
+        if not len(rows):
+            return ()
+        lengths = shard.mask[rows].sum(dim=1)
+        states = len(rows) * int(lengths.max()) * self.roles.states_per_token
+        parts = min(len(rows), math.ceil(states / TRAINING_STATES))
+        return rows[lengths.argsort(stable=True)].tensor_split(parts)
 
     def _global_tokens(self, shard: Experience, rows: Tensor) -> Tensor:
         """Response tokens of a mini-batch over all workers: what its losses are divided by."""
@@ -360,11 +369,6 @@ class Learner:
             "completion/finished": total["finished"] / count,
             "completion/count": count,
         }
-
-
-def _parts(rows: Tensor) -> Sequence[Tensor]:
-    """Micro-batches; none for a worker that has no row left for a mini-batch."""
-    return rows.split(TRAINING_ROWS) if len(rows) else ()
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

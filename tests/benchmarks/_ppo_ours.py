@@ -1,6 +1,6 @@
 """One process of our engine on the benchmark's work; prints its figures as JSON.
 
-    python -m tests.benchmarks._ppo_ours SHAPE MODEL ITERATIONS SETTINGS
+python -m tests.benchmarks._ppo_ours SHAPE MODEL ITERATIONS SETTINGS
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def main(shape_name: str, model: str, iterations: int, settings: dict[str, Any])
     """Train for some iterations, the first of which is not counted."""
     torch.set_num_threads(2)
     shape = SHAPES[shape_name]
-    roles = RoleModel(load_base(model), load_tokenizer(model))
+    dtype = getattr(torch, settings.pop("dtype", "float32"))
+    roles = RoleModel(load_base(model, dtype=dtype), load_tokenizer(model))
     lora = LoRA(r=RANK, alpha=ALPHA, **settings.pop("lora", {}))
     roles.add_role("policy", lora, head=False, seed=0)
     roles.add_role(REWARD, lora, head=True, seed=1)

@@ -1,6 +1,6 @@
 """One process of TRL 1.12.0's PPO on the benchmark's work; prints its figures as JSON.
 
-    python -m tests.benchmarks._ppo_trl SHAPE MODEL TRL_FOLDER ITERATIONS
+python -m tests.benchmarks._ppo_trl SHAPE MODEL TRL_FOLDER ITERATIONS
 """
 
 from __future__ import annotations

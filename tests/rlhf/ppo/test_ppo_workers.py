@@ -97,7 +97,7 @@ def test_the_cut_into_micro_batches_changes_no_gradient(
     tiny_llama: Path, batch: Experience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, figures = stepped(tiny_llama, WHOLE, batch)
-    monkeypatch.setattr("rlhf.ppo.learner.TRAINING_ROWS", 3)
+    monkeypatch.setattr("rlhf.ppo.learner.TRAINING_STATES", 2000)
     told, again = stepped(tiny_llama, WHOLE, batch)
     assert any(bool(value.any()) for value in gradients(told).values())
     assert_close(gradients(told), gradients(expected))
