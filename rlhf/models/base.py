@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.errors import ModelError
+from rlhf.models import attention
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
@@ -107,6 +108,7 @@ def load_base(
         )
     torch.nn.Module.to(model, place)
     model.requires_grad_(False).eval()
+    attention.use_where_faster(model)
     return model
 
 

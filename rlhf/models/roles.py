@@ -162,11 +162,27 @@ class RoleModel:
     def logits(self, hidden: Tensor) -> Tensor:
         """Vocabulary logits [..., V] in fp32 from hidden states [..., D]."""
         logits: Tensor = self.base.get_output_embeddings()(hidden).float()
-        config = self.base.config.get_text_config()
-        cap = getattr(config, "final_logit_softcapping", None)
+        cap, scale = self._logit_shape()
         if cap:
             logits = cap * torch.tanh(logits / cap)
-        return logits * (getattr(config, "logit_scale", None) or 1.0)
+        return logits * scale if scale != 1 else logits
+
+    def logits_backward(self, hidden: Tensor, grad: Tensor) -> Tensor:
+        """From a gradient at the logits [n, V] to the one at the hidden states [n, D]."""
+        head = self.base.get_output_embeddings()
+        cap, scale = self._logit_shape()
+        if scale != 1:
+            grad = grad * scale
+        if cap:
+            grad = grad * (1 - torch.tanh(head(hidden).float() / cap).square())
+        back: Tensor = grad.to(head.weight.dtype) @ head.weight
+        return back
+
+    def _logit_shape(self) -> tuple[float | None, float]:
+        """Soft cap (Gemma 2) and scale (Cohere) of the logits."""
+        config = self.base.config.get_text_config()
+        cap = getattr(config, "final_logit_softcapping", None)
+        return cap, getattr(config, "logit_scale", None) or 1.0
 
     def scores(self, role: str, ids: Tensor, mask: Tensor) -> Tensor:
         """Score [B] of each sequence, read at its last attended token."""

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlhf.models.logprobs import response_logprobs
+from rlhf.models.logprobs import response_logprobs, response_logprobs_and_entropy
 from rlhf.models.roles import RoleModel
 from rlhf.models.sampling import sample
 from rlhf.models.text import right_pad
@@ -163,7 +163,7 @@ class Learner:
         part = Sequences(ids, mask, response_mask)
         both = self._in_batches(part, lambda *given: self._logprobs(POLICY, *given))
         logprob, entropy = both.unbind(-1)
-        ref_logprob = self._in_batches(part, lambda *given: self._logprobs(None, *given))[..., 0]
+        ref_logprob = self._in_batches(part, self._ref_logprobs)
         value = self._in_batches(part, self._values)
         scores_KB = torch.stack([self.score_with(role, part) for role in self.members])
         settings = self.settings
@@ -202,7 +202,11 @@ class Learner:
     def _logprobs(self, role: str | None, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
         """[b, s, 2]: log-probability and entropy."""
         given = (ids, mask, response, self.sampling.temperature)
-        return torch.stack(response_logprobs(self.roles, role, *given), dim=-1)
+        return torch.stack(response_logprobs_and_entropy(self.roles, role, *given), dim=-1)
+
+    def _ref_logprobs(self, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
+        """[b, s]."""
+        return response_logprobs(self.roles, None, ids, mask, response, self.sampling.temperature)
 
     def _values(self, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
         """[b, s]: the value role's opinion before each response token."""
@@ -267,7 +271,7 @@ class Learner:
         tokens = self._global_tokens(shard, rows)
         for part in self._parts(shard, rows):
             one = replace(shard, advantage=advantage).rows(part)
-            logprob, _ = response_logprobs(
+            logprob = response_logprobs(
                 self.roles,
                 POLICY,
                 one.ids,

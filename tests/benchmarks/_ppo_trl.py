@@ -41,7 +41,7 @@ def main(shape_name: str, model: str, trl_folder: str, iterations: int) -> None:
     from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
     assert trl.__version__ == "1.12.0", trl.__version__
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(__import__("os").environ.get("THREADS","2")))
     shape = SHAPES[shape_name]
     clock = Clock()
     for phase, name in (("generate", "batch_generation"), ("score", "get_reward")):
