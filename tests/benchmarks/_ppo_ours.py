@@ -34,7 +34,7 @@ REWARD = "reward-0"
 
 def main(shape_name: str, model: str, iterations: int, settings: dict[str, Any]) -> None:
     """Train for some iterations, the first of which is not counted."""
-    torch.set_num_threads(int(__import__("os").environ.get("THREADS","2")))
+    torch.set_num_threads(2)
     shape = SHAPES[shape_name]
     dtype = getattr(torch, settings.pop("dtype", "float32"))
     roles = RoleModel(load_base(model, dtype=dtype), load_tokenizer(model))

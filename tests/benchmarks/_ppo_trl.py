@@ -5,6 +5,7 @@ python -m tests.benchmarks._ppo_trl SHAPE MODEL TRL_FOLDER ITERATIONS
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import tempfile
@@ -38,14 +39,15 @@ def main(shape_name: str, model: str, trl_folder: str, iterations: int) -> None:
         AutoTokenizer,
         TrainerCallback,
     )
-    from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
+
+    ppo = importlib.import_module("trl.experimental.ppo")
 
     assert trl.__version__ == "1.12.0", trl.__version__
-    torch.set_num_threads(int(__import__("os").environ.get("THREADS","2")))
+    torch.set_num_threads(2)
     shape = SHAPES[shape_name]
     clock = Clock()
     for phase, name in (("generate", "batch_generation"), ("score", "get_reward")):
-        setattr(ppo_trainer, name, clock.watch(phase, getattr(ppo_trainer, name)))
+        setattr(ppo.ppo_trainer, name, clock.watch(phase, getattr(ppo.ppo_trainer, name)))
 
     class Bell(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -57,8 +59,8 @@ def main(shape_name: str, model: str, trl_folder: str, iterations: int) -> None:
         AutoModelForSequenceClassification.from_pretrained(model, num_labels=1, **told)
         for _ in range(2)
     ]
-    trainer = PPOTrainer(
-        args=PPOConfig(
+    trainer = ppo.PPOTrainer(
+        args=ppo.PPOConfig(
             output_dir=tempfile.mkdtemp(prefix="ppo-trl-"),
             per_device_train_batch_size=MINIBATCH,
             gradient_accumulation_steps=shape.batch // MINIBATCH,

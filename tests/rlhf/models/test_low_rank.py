@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel
 
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
@@ -40,6 +41,13 @@ def theirs(folder: Path, config: LoraConfig) -> PeftModel:
     return model.eval()
 
 
+def states(model: PeftModel) -> torch.Tensor:
+    base = model.get_base_model()
+    assert isinstance(base, PreTrainedModel)
+    last: torch.Tensor = base.base_model(input_ids=IDS).last_hidden_state
+    return last
+
+
 @pytest.mark.parametrize("adapted", ["all", "top-half"])
 @pytest.mark.parametrize("kind", SHAPES)
 def test_states_and_gradients_are_those_of_peft(
@@ -51,11 +59,13 @@ def test_states_and_gradients_are_those_of_peft(
         lora = LoRA.model_validate({"r": 4, "adapted_layers": adapted})
         roles.add_role(role, lora, head=False, seed=0)
     shaken(roles._model())
-    plain = theirs(folder, roles._model().peft_config["policy"])
+    config = roles._model().peft_config["policy"]
+    assert isinstance(config, LoraConfig)
+    plain = theirs(folder, config)
     weigh = torch.randn(4, 12, roles.hidden_size, generator=torch.Generator().manual_seed(1))
     for role in ROLES:
         plain.set_adapter(role)
-        wanted = plain.base_model.model.base_model(input_ids=IDS).last_hidden_state
+        wanted = states(plain)
         got = roles.hidden(role, IDS, MASK)
         assert torch.allclose(got, wanted, atol=1e-5)
         (got * weigh).sum().backward()
@@ -71,7 +81,7 @@ def test_states_and_gradients_are_those_of_peft(
         roles._model().zero_grad(set_to_none=True)
         plain.zero_grad(set_to_none=True)
     with plain.disable_adapter():
-        wanted = plain.base_model.model.base_model(input_ids=IDS).last_hidden_state
+        wanted = states(plain)
     assert torch.allclose(roles.hidden(None, IDS, MASK), wanted, atol=1e-6)
 
 
