@@ -49,8 +49,8 @@ class Examiner(Answerer):
         with torch.no_grad():
             ids, mask, response = self._together(prompts, [one.ids for one in answers])
             temperature = self.mind.sampling.temperature
-            ours, _ = response_logprobs(self.roles, role, ids, mask, response, temperature)
-            base, _ = response_logprobs(self.roles, None, ids, mask, response, temperature)
+            ours = response_logprobs(self.roles, role, ids, mask, response, temperature)
+            base = response_logprobs(self.roles, None, ids, mask, response, temperature)
             scores = torch.stack([self.roles.scores(name, ids, mask) for name in members])
             proxy = conservative_score(scores, pessimism)
             holdout = self.roles.scores(HOLDOUT, ids, mask)
@@ -75,7 +75,7 @@ class Examiner(Answerer):
             response_ids(self.tokenizer, text) if text is not None else [] for text in references
         ]
         ids, mask, response = self._together(prompts, known)
-        logprob, _ = response_logprobs(self.roles, role, ids, mask, response, 1.0)
+        logprob = response_logprobs(self.roles, role, ids, mask, response, 1.0)
         return -logprob.sum(dim=1), response.sum(dim=1)
 
     def _together(

@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.errors import ModelError
+from rlhf.models import attention
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
@@ -77,14 +78,16 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     return tokenizer
 
 
-def load_base(path: str | Path, device: str | torch.device | None = None) -> PreTrainedModel:
-    """The model, frozen, in evaluation mode: fp32 on CPU, bf16 on a GPU.
+def load_base(
+    path: str | Path, device: str | torch.device | None = None, *, dtype: torch.dtype | None = None
+) -> PreTrainedModel:
+    """The model, frozen, in evaluation mode: fp32 on CPU, bf16 on a GPU, unless told otherwise.
 
     Raises ModelError that says what is missing.
     """
     _check_folder_if_local(path)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
+    dtype = dtype or (torch.bfloat16 if place.type == "cuda" else torch.float32)
     try:
         config = AutoConfig.from_pretrained(str(path))
         if getattr(config, "auto_map", None):
@@ -105,6 +108,7 @@ def load_base(path: str | Path, device: str | torch.device | None = None) -> Pre
         )
     torch.nn.Module.to(model, place)
     model.requires_grad_(False).eval()
+    attention.use_where_faster(model)
     return model
 
 

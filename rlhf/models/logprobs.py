@@ -5,9 +5,10 @@ B sequences of S tokens, D hidden size, V vocabulary, N response tokens of all s
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from rlhf.models.roles import RoleModel
 
@@ -22,47 +23,83 @@ def response_logprobs(
     mask: Tensor,
     response_mask: Tensor,
     temperature: float,
-) -> tuple[Tensor, Tensor]:
-    """(log-probability, entropy), both [B, S] in nats, 0 outside the response.
+) -> Tensor:
+    """[B, S] in nats, 0 outside the response; with gradients for the role's adapter.
 
     ids, mask, response_mask: [B, S], right-padded. The entry at s belongs to token s, predicted
     from the hidden state before it. `temperature` divides the logits (Huang et al., 2023).
     """
-    hidden = roles.hidden(role, ids, mask)
-    where = response_mask.bool()
-    rows, places = where.nonzero(as_tuple=True)
-    chosen, spread = token_logprobs(roles, hidden[rows, places - 1], ids[rows, places], temperature)
-    logprob = torch.zeros(ids.shape, device=ids.device).index_put((rows, places), chosen)
-    entropy = torch.zeros_like(logprob).index_put((rows, places), spread)
-    return logprob, entropy
+    rows, places = response_mask.bool().nonzero(as_tuple=True)
+    hidden = roles.hidden(role, ids, mask)[rows, places - 1]
+    chosen: Tensor = _TokenLogprobs.apply(  # type: ignore[no-untyped-call]
+        hidden, ids[rows, places], roles, temperature
+    )
+    return torch.zeros(ids.shape, device=ids.device).index_put((rows, places), chosen)
 
 
-def token_logprobs(
-    roles: RoleModel, hidden: Tensor, targets: Tensor, temperature: float
+@torch.no_grad()
+def response_logprobs_and_entropy(
+    roles: RoleModel,
+    role: str | None,
+    ids: Tensor,
+    mask: Tensor,
+    response_mask: Tensor,
+    temperature: float,
 ) -> tuple[Tensor, Tensor]:
-    """(log-probability, entropy), both [N], of targets [N] given hidden states [N, D].
+    """What `response_logprobs` says, bit for bit, and the entropy at each token [B, S] in nats."""
+    rows, places = response_mask.bool().nonzero(as_tuple=True)
+    hidden = roles.hidden(role, ids, mask)[rows, places - 1]
+    both = torch.zeros(2, *ids.shape, device=ids.device)
+    targets = ids[rows, places]
+    for span in _spans(roles, len(targets)):
+        every = _log_softmax(roles, hidden[span], temperature)
+        both[0, rows[span], places[span]] = _of(every, targets[span])
+        both[1, rows[span], places[span]] = -(every.exp() * every).sum(-1)
+    return both[0], both[1]
 
-    With gradients on, each chunk's logits are computed again in the backward pass.
+
+class _TokenLogprobs(torch.autograd.Function):
+    """Log-probabilities [N] of targets [N] given hidden states [N, D].
+
+    A token's log-probability depends on its own hidden state alone, so the gradient is one
+    [N, D]; it is taken chunk by chunk on the way, and no logits are kept or computed again.
     """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, targets: Tensor, roles: RoleModel, temperature: float
+    ) -> Tensor:
+        chosen = torch.empty(len(targets), device=hidden.device)
+        slope = torch.empty_like(hidden)
+        for span in _spans(roles, len(targets)):
+            every = _log_softmax(roles, hidden[span], temperature)
+            chosen[span] = _of(every, targets[span])
+            if ctx.needs_input_grad[0]:
+                towards = every.exp_().neg_()
+                towards[torch.arange(len(towards)), targets[span]] += 1
+                slope[span] = roles.logits_backward(hidden[span], towards.div_(temperature))
+        ctx.save_for_backward(slope)
+        return chosen
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (slope,) = ctx.saved_tensors
+        return slope * grad.unsqueeze(-1).to(slope.dtype), None, None, None
+
+
+def _spans(roles: RoleModel, count: int) -> list[slice]:
     vocabulary = roles.base.get_output_embeddings().weight.shape[0]
     size = max(1, CHUNK_ELEMENTS // vocabulary)
-    parts = []
-    for start in range(0, len(targets), size):
-        span = slice(start, start + size)
-        given = (roles, hidden[span], targets[span], temperature)
-        if torch.is_grad_enabled() and len(targets) > size:
-            parts.append(checkpoint(_chunk, *given, use_reentrant=False))
-        else:
-            parts.append(_chunk(*given))
-    if not parts:
-        return hidden.new_zeros(0), hidden.new_zeros(0)
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
-def _chunk(
-    roles: RoleModel, hidden: Tensor, targets: Tensor, temperature: float
-) -> tuple[Tensor, Tensor]:
-    every = torch.log_softmax(roles.logits(hidden) / temperature, dim=-1)
-    chosen = every.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    entropy = -(every.detach().exp() * every.detach()).sum(-1)
-    return chosen, entropy
+def _log_softmax(roles: RoleModel, hidden: Tensor, temperature: float) -> Tensor:
+    """[n, V] in fp32."""
+    logits = roles.logits(hidden)
+    if temperature != 1:
+        logits = logits / temperature
+    return torch.log_softmax(logits, dim=-1)
+
+
+def _of(every: Tensor, targets: Tensor) -> Tensor:
+    return every.gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -12,12 +12,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import (
     LoraConfig,
-    PeftConfig,
+    LoraModel,
     PeftModel,
     get_peft_model_state_dict,
     set_peft_model_state_dict,
@@ -37,6 +37,7 @@ from rlhf.models.adapters import (
 )
 from rlhf.models.base import UNLOADABLE, first_line, weights_digest
 from rlhf.models.head import Head
+from rlhf.models.low_rank import LowRankLinear
 from rlhf.models.text import prompt_ids, tokenizer_digest
 from rlhf.settings import LoRA, Sampling
 
@@ -55,6 +56,7 @@ class RoleModel:
         self.base_digest = weights_digest(base)
         self.heads: dict[str, Head] = {}
         self._peft: PeftModel | None = None
+        self._on: tuple[str | None] | None = None
         self._check_vocabulary()
 
     @property
@@ -73,6 +75,11 @@ class RoleModel:
         return int(self.base.config.get_text_config().hidden_size)
 
     @property
+    def states_per_token(self) -> int:
+        """Layers x D: what a pass keeps per token, to within a factor."""
+        return int(self.base.config.get_text_config().num_hidden_layers) * self.hidden_size
+
+    @property
     def roles(self) -> list[str]:
         """Names of all roles."""
         return sorted(self._peft.peft_config) if self._peft else []
@@ -87,7 +94,7 @@ class RoleModel:
         """Make (or overwrite) `target` with the weights, head, gain and shift of `source`."""
         peft = self._model()
         if target not in peft.peft_config:
-            self._add_adapter(target, copy.deepcopy(peft.peft_config[source]), 0)
+            self._add_adapter(target, cast(LoraConfig, copy.deepcopy(peft.peft_config[source])), 0)
         weights = get_peft_model_state_dict(peft, adapter_name=source)
         set_peft_model_state_dict(
             peft, {name: value.clone() for name, value in weights.items()}, adapter_name=target
@@ -96,18 +103,34 @@ class RoleModel:
             self.heads[target] = Head(self.hidden_size, 0).to(self.device)
             self.heads[target].load_state_dict(self.heads[source].state_dict())
 
-    @contextmanager
-    def use(self, role: str | None) -> Iterator[None]:
-        """Switch a role's adapter on (None: the reference, all adapters off)."""
+    def use(self, role: str | None) -> None:
+        """Switch a role's adapter on (None: the reference, all adapters off), until the next."""
         peft = self._model()
-        if role is None:
-            with peft.disable_adapter():
-                yield
+        if self._on == (role,):
             return
-        if role not in peft.peft_config:
+        if role is not None and role not in peft.peft_config:
             raise KeyError(f"no role '{role}'; there are {', '.join(self.roles)}")
-        peft.set_adapter(role)
-        yield
+        self._on = None
+        if role is None:
+            cast(LoraModel, peft.base_model).disable_adapter_layers()
+        else:
+            cast(LoraModel, peft.base_model).enable_adapter_layers()
+            peft.set_adapter(role)
+        self._on = (role,)
+
+    @contextmanager
+    def merged(self, role: str | None) -> Iterator[None]:
+        """A role with its adapter multiplied into copies of the weights, for many short passes."""
+        self.use(role)
+        layers = [one for one in self.base.modules() if isinstance(one, LowRankLinear)]
+        try:
+            if role is not None:
+                for layer in layers:
+                    layer.merge_for_decoding(role)
+            yield
+        finally:
+            for layer in layers:
+                layer.merged_weight = None
 
     def trainable(self, role: str) -> list[tuple[str, nn.Parameter]]:
         """(name, parameter) of a role's adapter and head, in a fixed order."""
@@ -123,23 +146,43 @@ class RoleModel:
         return named
 
     def hidden(self, role: str | None, ids: Tensor, mask: Tensor) -> Tensor:
-        """Last hidden states [B, S, D] of right- or left-padded ids [B, S]."""
-        positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
-        with self.use(role):
-            out = self.base.base_model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
-            )
+        """Last hidden states [B, S, D] of right- or left-padded ids [B, S].
+
+        No token of a causal model sees the padding on its right, so that needs no mask.
+        """
+        self.use(role)
+        padded: dict[str, Tensor] = {}
+        if not mask[:, 0].all():
+            positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
+            padded = {"attention_mask": mask, "position_ids": positions}
+        out = self.base.base_model(input_ids=ids, use_cache=False, **padded)
         states: Tensor = out.last_hidden_state
         return states
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Vocabulary logits [..., V] in fp32 from hidden states [..., D]."""
         logits: Tensor = self.base.get_output_embeddings()(hidden).float()
-        config = self.base.config.get_text_config()
-        cap = getattr(config, "final_logit_softcapping", None)
+        cap, scale = self._logit_shape()
         if cap:
             logits = cap * torch.tanh(logits / cap)
-        return logits * (getattr(config, "logit_scale", None) or 1.0)
+        return logits * scale if scale != 1 else logits
+
+    def logits_backward(self, hidden: Tensor, grad: Tensor) -> Tensor:
+        """From a gradient at the logits [n, V] to the one at the hidden states [n, D]."""
+        head = self.base.get_output_embeddings()
+        cap, scale = self._logit_shape()
+        if scale != 1:
+            grad = grad * scale
+        if cap:
+            grad = grad * (1 - torch.tanh(head(hidden).float() / cap).square())
+        back: Tensor = grad.to(head.weight.dtype) @ head.weight
+        return back
+
+    def _logit_shape(self) -> tuple[float | None, float]:
+        """Soft cap (Gemma 2) and scale (Cohere) of the logits."""
+        config = self.base.config.get_text_config()
+        cap = getattr(config, "final_logit_softcapping", None)
+        return cap, getattr(config, "logit_scale", None) or 1.0
 
     def scores(self, role: str, ids: Tensor, mask: Tensor) -> Tensor:
         """Score [B] of each sequence, read at its last attended token."""
@@ -220,6 +263,7 @@ class RoleModel:
         self.heads.pop(name, None)
         if name not in self.roles:
             return
+        self._on = None
         if len(self.roles) > 1:
             self._model().delete_adapter(name)
         else:
@@ -266,7 +310,9 @@ class RoleModel:
             "tokenizer": tokenizer_digest(self.tokenizer),
         }
 
-    def _add_adapter(self, name: str, config: PeftConfig, seed: int) -> None:
+    def _add_adapter(self, name: str, config: LoraConfig, seed: int) -> None:
+        config._register_custom_module({nn.Linear: LowRankLinear})
+        self._on = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self._peft is None:

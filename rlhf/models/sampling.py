@@ -42,7 +42,7 @@ def sample(
     if not prompts:
         return []
     noise = torch.stack([_noise(key, sampling.max_new_tokens) for key in noise_keys])
-    with torch.inference_mode(), roles.use(role):
+    with torch.inference_mode(), roles.merged(role):
         drawn = _decode(roles, prompts, sampling, noise.to(roles.device))
     end = roles.tokenizer.eos_token_id
     return [SampledResponse(ids, bool(ids) and ids[-1] == end) for ids in drawn]

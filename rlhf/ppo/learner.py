@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlhf.models.logprobs import response_logprobs
+from rlhf.models.logprobs import response_logprobs, response_logprobs_and_entropy
 from rlhf.models.roles import RoleModel
 from rlhf.models.sampling import sample
 from rlhf.models.text import right_pad
@@ -34,8 +34,8 @@ POLICY, VALUE = "policy", "value"
 SCORING_ROWS = 32
 """Sequences per forward pass without gradients; like lengths go together."""
 
-TRAINING_ROWS = 8
-"""Sequences per forward pass with gradients: bounds the memory, changes no result."""
+TRAINING_STATES = 2**24
+"""Tokens x layers x hidden size per pass with gradients: bounds the memory, changes no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Learner:
         self.members, self.pessimism, self.seed = list(members), pessimism, seed
         self.reduce = reduce or Alone()
         self.kl = KLController(settings.kl_coef, settings.kl_target, settings.kl_horizon)
+        self.seconds: dict[str, float] = {}
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
         self.parameters = {role: [p for _, p in roles.trainable(role)] for role in rates}
         self.optimisers = {
@@ -76,6 +77,7 @@ class Learner:
 
     def rollout(self, iteration: int, items: Sequence[PromptItem]) -> Experience:
         """Answer this worker's prompts and score the answers by every role."""
+        started = time.monotonic()
         drawn = sample(
             self.roles,
             [item.ids for item in items],
@@ -83,6 +85,7 @@ class Learner:
             sampling=self.sampling,
             noise_keys=[(self.seed, iteration, item.prompt_id, item.sample) for item in items],
         )
+        self.seconds = {"time/generate": time.monotonic() - started}
         ids, mask = right_pad(
             [[*item.ids, *one.ids] for item, one in zip(items, drawn, strict=True)],
             self.roles.device,
@@ -91,7 +94,9 @@ class Learner:
         for row, item in enumerate(items):
             response_mask[row, : len(item.ids)] = 0
         finished = torch.tensor([one.finished for one in drawn], device=self.roles.device)
-        return self._scored(ids, mask, response_mask, finished)
+        shard = self._scored(ids, mask, response_mask, finished)
+        self.seconds["time/score"] = time.monotonic() - started - self.seconds["time/generate"]
+        return shard
 
     def score_with(self, role: str, shard: Sequences | Experience) -> Tensor:
         """One reward model's opinion [B] of answers that were rolled out."""
@@ -130,6 +135,7 @@ class Learner:
             "value/loss": told.mean("value_loss", "tokens", self.reduce),
             "value/clipfrac": told.mean("value_clipped", "tokens", self.reduce),
             "policy/epochs": float(epochs),
+            **self.seconds,
             "time/update": time.monotonic() - started,
         }
 
@@ -157,7 +163,7 @@ class Learner:
         part = Sequences(ids, mask, response_mask)
         both = self._in_batches(part, lambda *given: self._logprobs(POLICY, *given))
         logprob, entropy = both.unbind(-1)
-        ref_logprob = self._in_batches(part, lambda *given: self._logprobs(None, *given))[..., 0]
+        ref_logprob = self._in_batches(part, self._ref_logprobs)
         value = self._in_batches(part, self._values)
         scores_KB = torch.stack([self.score_with(role, part) for role in self.members])
         settings = self.settings
@@ -196,7 +202,11 @@ class Learner:
     def _logprobs(self, role: str | None, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
         """[b, s, 2]: log-probability and entropy."""
         given = (ids, mask, response, self.sampling.temperature)
-        return torch.stack(response_logprobs(self.roles, role, *given), dim=-1)
+        return torch.stack(response_logprobs_and_entropy(self.roles, role, *given), dim=-1)
+
+    def _ref_logprobs(self, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
+        """[b, s]."""
+        return response_logprobs(self.roles, None, ids, mask, response, self.sampling.temperature)
 
     def _values(self, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
         """[b, s]: the value role's opinion before each response token."""
@@ -259,9 +269,9 @@ class Learner:
         self, shard: Experience, advantage: Tensor, rows: Tensor, tally: Tally
     ) -> None:
         tokens = self._global_tokens(shard, rows)
-        for part in _parts(rows):
+        for part in self._parts(shard, rows):
             one = replace(shard, advantage=advantage).rows(part)
-            logprob, _ = response_logprobs(
+            logprob = response_logprobs(
                 self.roles,
                 POLICY,
                 one.ids,
@@ -289,13 +299,22 @@ class Learner:
 
     def _value_step(self, shard: Experience, rows: Tensor, tally: Tally, *, clip: float) -> None:
         tokens = self._global_tokens(shard, rows)
-        for part in _parts(rows):
+        for part in self._parts(shard, rows):
             one = shard.rows(part)
             value = self._values(one.ids, one.mask, one.response_mask)
             lost = value_loss(value, one.value, one.returns, one.response_mask, clip=clip)
             (lost.loss / tokens).backward()
             tally.count(value_loss=lost.loss, value_clipped=lost.clipped)
         self._step(VALUE)
+
+    def _parts(self, shard: Experience, rows: Tensor) -> Sequence[Tensor]:
+        """Micro-batches of like lengths; none for a worker that has no row of a mini-batch."""
+        if not len(rows):
+            return ()
+        lengths = shard.mask[rows].sum(dim=1)
+        states = len(rows) * int(lengths.max()) * self.roles.states_per_token
+        parts = min(len(rows), math.ceil(states / TRAINING_STATES))
+        return rows[lengths.argsort(stable=True)].tensor_split(parts)
 
     def _global_tokens(self, shard: Experience, rows: Tensor) -> Tensor:
         """Response tokens of a mini-batch over all workers: what its losses are divided by."""
@@ -354,11 +373,6 @@ class Learner:
             "completion/finished": total["finished"] / count,
             "completion/count": count,
         }
-
-
-def _parts(rows: Tensor) -> Sequence[Tensor]:
-    """Micro-batches; none for a worker that has no row left for a mini-batch."""
-    return rows.split(TRAINING_ROWS) if len(rows) else ()
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

@@ -20,7 +20,8 @@ METRICS = {
     "completion/length": "mean response tokens, the end included",
     "completion/finished": "share of responses that came to an end",
     "completion/count": "responses",
-    "time/rollout": "seconds of sampling and scoring",
+    "time/generate": "seconds in which the slowest worker drew its answers",
+    "time/score": "seconds of its scoring by all roles",
     "time/update": "seconds of the update",
 }
 """Every figure of an iteration, and what it means."""

@@ -14,7 +14,7 @@ import torch
 
 from rlhf.errors import ModelError
 from rlhf.models.base import base_identity, load_base, load_tokenizer
-from rlhf.models.logprobs import response_logprobs
+from rlhf.models.logprobs import response_logprobs_and_entropy
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import left_pad, prompt_ids, response_ids, right_pad
 from rlhf.settings import LoRA, Sampling
@@ -78,8 +78,9 @@ def test_log_probabilities_are_those_of_a_plain_forward_pass(roles: RoleModel) -
     ids, mask = right_pad(sequences(roles))
     response = mask.clone()
     response[:, :3] = 0
-    told, entropy = response_logprobs(roles, "policy", ids, mask, response, 0.7)
-    with torch.no_grad(), roles.use("policy"):
+    told, entropy = response_logprobs_and_entropy(roles, "policy", ids, mask, response, 0.7)
+    roles.use("policy")
+    with torch.no_grad():
         logits = roles.base(input_ids=ids, attention_mask=mask).logits / 0.7
     every = logits[:, :-1].log_softmax(-1)
     chosen = every.gather(-1, ids[:, 1:, None])[..., 0] * response[:, 1:]

@@ -48,7 +48,8 @@ def test_tokens_come_as_often_as_the_model_says(roles: RoleModel, temperature: f
     drawn = answers(
         roles, [PROMPTS[0]] * count, Sampling(max_new_tokens=1, temperature=temperature)
     )
-    with torch.no_grad(), roles.use(None):
+    roles.use(None)
+    with torch.no_grad():
         logits = roles.base(input_ids=torch.tensor([PROMPTS[0]])).logits[0, -1].double()
     expected = torch.softmax(logits / temperature, -1) * count
     seen = torch.bincount(torch.tensor([one.ids[0] for one in drawn]), minlength=len(expected))
@@ -62,7 +63,8 @@ def test_the_coldest_answer_is_the_greedy_one(kind: str, tiny_llama: Path, tmp_p
     roles = with_opinions(made(kind, tmp_path / kind, tiny_llama))
     drawn = answers(roles, PROMPTS, Sampling(max_new_tokens=24, temperature=1e-6))
     for prompt, one in zip(PROMPTS, drawn, strict=True):
-        with torch.no_grad(), roles.use(None):
+        roles.use(None)
+        with torch.no_grad():
             generate: Any = roles.base.generate
             told = generate(
                 torch.tensor([prompt]), max_new_tokens=24, do_sample=False, pad_token_id=0

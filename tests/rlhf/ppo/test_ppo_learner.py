@@ -53,10 +53,10 @@ def test_every_ratio_is_1_before_the_first_update(tiny_llama: Path) -> None:
     one = learner(tiny_llama)
     shard = one.rollout(0, items(one))
     given = (shard.ids, shard.mask, shard.response_mask, SAMPLING.temperature)
-    again, _ = response_logprobs(one.roles, "policy", *given)
+    again = response_logprobs(one.roles, "policy", *given)
     assert torch.allclose(again, shard.logprob, atol=1e-6)
     rows = shard.rows(torch.tensor([3, 1]))
-    part, _ = response_logprobs(
+    part = response_logprobs(
         one.roles, "policy", rows.ids, rows.mask, rows.response_mask, SAMPLING.temperature
     )
     assert torch.allclose(part, rows.logprob, atol=1e-6)

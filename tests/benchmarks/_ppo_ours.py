@@ -1,0 +1,84 @@
+"""One process of our engine on the benchmark's work; prints its figures as JSON.
+
+python -m tests.benchmarks._ppo_ours SHAPE MODEL ITERATIONS SETTINGS
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import torch
+
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.ppo.learner import Learner, PromptItem
+from rlhf.settings import PPO, LoRA, Sampling
+from tests.benchmarks._ppo_work import (
+    ALPHA,
+    EPOCHS,
+    LEARNING_RATE,
+    MINIBATCH,
+    PROMPTS,
+    RANK,
+    RESPONSE,
+    SHAPES,
+    peak_memory,
+    queries,
+)
+
+REWARD = "reward-0"
+
+
+def main(shape_name: str, model: str, iterations: int, settings: dict[str, Any]) -> None:
+    """Train for some iterations, the first of which is not counted."""
+    torch.set_num_threads(2)
+    shape = SHAPES[shape_name]
+    dtype = getattr(torch, settings.pop("dtype", "float32"))
+    roles = RoleModel(load_base(model, dtype=dtype), load_tokenizer(model))
+    lora = LoRA(r=RANK, alpha=ALPHA, **settings.pop("lora", {}))
+    roles.add_role("policy", lora, head=False, seed=0)
+    roles.add_role(REWARD, lora, head=True, seed=1)
+    roles.copy_role(REWARD, "value")
+    told = {
+        "epochs": EPOCHS,
+        "rollouts": shape.batch,
+        "minibatch": MINIBATCH,
+        "learning_rate": LEARNING_RATE,
+        "value_learning_rate": LEARNING_RATE,
+        "approx_kl_stop": 1e6,
+    }
+    learner = Learner(
+        roles,
+        PPO(**told | settings),
+        Sampling(max_new_tokens=RESPONSE, temperature=1.0),
+        members=[REWARD],
+        pessimism=0.0,
+        seed=0,
+    )
+    asked = queries(shape)
+    laps = []
+    for iteration in range(iterations):
+        started = time.perf_counter()
+        batch = [(iteration * shape.batch + row) % PROMPTS for row in range(shape.batch)]
+        shard = learner.rollout(iteration, [PromptItem(i, iteration, asked[i]) for i in batch])
+        rolled = time.perf_counter()
+        figures = learner.update(iteration, shard)
+        ended = time.perf_counter()
+        generate = figures["time/generate"]
+        laps.append(
+            {
+                "iteration": ended - started,
+                "generate": generate,
+                "score": rolled - started - generate,
+                "update": ended - rolled,
+                "tokens": figures["completion/length"] * shape.batch,
+            }
+        )
+    print(json.dumps({"laps": laps[1:], "memory": peak_memory()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4]))

@@ -1,0 +1,180 @@
+"""Our PPO engine beside the last TRL that had one, on the same work, in turns.
+
+    python -m tests.benchmarks.ppo [--quick] [--json FILE]
+
+Work: a random Llama (`tiny`, `135m`), LoRA r=16 on all linear layers, the same initial weights
+and prompts, query 24 tokens, response 48, 4 epochs, mini-batches of 16. Each engine runs alone in
+a process of two threads, A B A B; its first iteration is not counted. TRL 1.12.0 is installed
+without its dependencies into a folder of its own. README.md beside this file tells the levers.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from tests.benchmarks._ppo_work import SHAPES, Flop, Shape, flop, make_model, matrix_peak
+from tests.benchmarks._record import Goal, finish, parser
+
+TRL = "trl==1.12.0"
+TURNS, ITERATIONS = 3, 4
+QUICK_TURNS, QUICK_ITERATIONS = 1, 2
+PHASES = ("generate", "score", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A row of the table: an engine with its settings, and what its layout must compute."""
+
+    name: str
+    settings: str | None
+    """JSON: PPO settings that differ from the work, and `dtype`; none for TRL."""
+    precision: str = "fp32"
+    epochs: int = 4
+    values: int = 1
+
+
+THEIRS = Engine("TRL 1.12.0", None)
+OURS = Engine("ours, value adapter, bf16", '{"dtype": "bfloat16"}', "bf16")
+PROFILES = (
+    Engine("ours, value adapter, fp32", "{}"),
+    Engine("ours, 2 epochs", '{"dtype": "bfloat16", "epochs": 2}', "bf16", epochs=2),
+)
+
+
+@dataclass(slots=True)
+class Measured:
+    """Laps (seconds by phase) and peak memory (GiB) of an engine, over all its turns."""
+
+    laps: list[dict[str, float]] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+
+    def seconds(self, phase: str = "iteration") -> float:
+        """Median over the laps."""
+        return median(lap[phase] for lap in self.laps)
+
+
+def main() -> None:
+    """Measure both shapes and hold the ratios against the goals."""
+    asked = parser(__doc__ or "").parse_args()
+    turns, iterations = (QUICK_TURNS, QUICK_ITERATIONS) if asked.quick else (TURNS, ITERATIONS)
+    shapes = ("tiny",) if asked.quick else ("tiny", "135m")
+    torch.set_num_threads(2)
+    peaks = {"fp32": matrix_peak(torch.float32), "bf16": matrix_peak(torch.bfloat16)}
+    print(f"matrix peak: fp32 {peaks['fp32']:.0f}, bf16 {peaks['bf16']:.0f} GFLOP/s")
+    figures: dict[str, Any] = {"matrix_peak_gflops": peaks}
+    goals: list[Goal] = []
+    with tempfile.TemporaryDirectory(prefix="ppo-bench-") as scratch:
+        trl = _trl(Path(scratch) / "trl")
+        for name in shapes:
+            model = Path(scratch) / name
+            make_model(model, SHAPES[name])
+            measured = _in_turns(name, model, trl, turns, iterations)
+            figures[name] = _table(name, measured, peaks)
+            goals += _goals(name, measured, figures[name])
+    finish("ppo", figures, goals, asked.json)
+
+
+def _trl(folder: Path) -> Path:
+    """TRL 1.12.0 without its dependencies: it runs on the pinned torch and transformers."""
+    told = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    subprocess.run([*told, TRL], check=True)
+    return folder
+
+
+def _in_turns(
+    shape: str, model: Path, trl: Path, turns: int, iterations: int
+) -> dict[Engine, Measured]:
+    measured = {engine: Measured() for engine in (THEIRS, OURS, *PROFILES)}
+    for turn in range(turns):
+        for engine, seen in measured.items():
+            if engine in PROFILES and turn:
+                continue
+            told = _child(shape, model, trl, engine, iterations)
+            seen.laps += told["laps"]
+            seen.memory.append(told["memory"])
+            print(f"  {shape} {turn + 1}/{turns} {engine.name}: {seen.seconds():.2f} s", flush=True)
+    return measured
+
+
+def _child(shape: str, model: Path, trl: Path, engine: Engine, iterations: int) -> dict[str, Any]:
+    laps = str(iterations + 1)
+    module, given = (
+        ("_ppo_trl", [shape, str(model), str(trl), laps])
+        if engine.settings is None
+        else ("_ppo_ours", [shape, str(model), laps, engine.settings])
+    )
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *given]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{engine.name} failed:\n{done.stderr[-2000:]}")
+    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return told
+
+
+def _work(shape: Shape, engine: Engine) -> Flop:
+    passes = 4 if engine.settings is not None else 3
+    return flop(shape, passes=passes, values=engine.values, epochs=engine.epochs)
+
+
+def _table(
+    name: str, measured: dict[Engine, Measured], peaks: dict[str, float]
+) -> dict[str, dict[str, Any]]:
+    shape = SHAPES[name]
+    theirs = measured[THEIRS]
+    print(f"\n| {name} | s | generate | score | update | share of peak | GiB | tokens/s | ratio |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    rows: dict[str, dict[str, Any]] = {}
+    for engine, seen in measured.items():
+        work = _work(shape, engine)
+        needed = {"generate": work.generate, "score": work.score, "update": work.update}
+        share = {
+            phase: needed[phase] / seen.seconds(phase) / 1e9 / peaks[engine.precision]
+            for phase in PHASES
+        }
+        rows[engine.name] = {
+            **{f"seconds_{phase}": seen.seconds(phase) for phase in ("iteration", *PHASES)},
+            **{f"share_of_peak_{phase}": share[phase] for phase in PHASES},
+            "precision": engine.precision,
+            "memory_gib": max(seen.memory),
+            "tokens_per_second": shape.batch * 48 / seen.seconds(),
+            "time_ratio": theirs.seconds() / seen.seconds(),
+            "memory_ratio": max(theirs.memory) / max(seen.memory),
+            "laps": seen.laps,
+        }
+        row = rows[engine.name]
+        print(
+            f"| {engine.name} | {seen.seconds():.2f} "
+            + "".join(f"| {seen.seconds(phase):.2f} " for phase in PHASES)
+            + "| "
+            + " / ".join(f"{share[phase]:.0%}" for phase in PHASES)
+            + f" | {row['memory_gib']:.2f} | {row['tokens_per_second']:.0f}"
+            + f" | {row['time_ratio']:.2f} |"
+        )
+    return rows
+
+
+def _goals(name: str, measured: dict[Engine, Measured], rows: dict[str, Any]) -> list[Goal]:
+    ours = rows[OURS.name]
+    time_goal = {"tiny": 3.0, "135m": 4.0}[name]
+    ratio = ours["time_ratio"]
+    goals = [Goal(f"{name}: time of TRL over ours", ratio, f">= {time_goal}", ratio >= time_goal)]
+    if name == "135m":
+        memory, update = ours["memory_ratio"], ours["share_of_peak_update"]
+        goals += [
+            Goal("135m: memory of TRL over ours", memory, ">= 5", memory >= 5),
+            Goal("135m: update's share of the peak", update, ">= 0.6", update >= 0.6),
+        ]
+    return goals
+
+
+if __name__ == "__main__":
+    main()
