@@ -27,10 +27,10 @@ EVENTS = 12
 NEWEST = "the newest"
 
 SERIES = {
-    "objective/score": ("Reward of the answers", "proxy (ensemble)"),
+    "objective/scores": ("Reward of the answers", "proxy (ensemble)"),
     "objective/holdout": ("Reward of the answers", "hold-out model"),
     "objective/kl": ("KL, nats per sequence", "KL"),
-    "completion/length": ("Length, tokens", "length"),
+    "completions/mean_length": ("Length, tokens", "length"),
 }
 """Metric -> (plot, name of its line)."""
 

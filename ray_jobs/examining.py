@@ -49,11 +49,13 @@ class Examiner(Answerer):
         with torch.no_grad():
             ids, mask, response = self._together(prompts, [one.ids for one in answers])
             temperature = self.mind.sampling.temperature
-            ours = response_logprobs(self.roles, role, ids, mask, response, temperature)
-            base = response_logprobs(self.roles, None, ids, mask, response, temperature)
-            scores = torch.stack([self.roles.scores(name, ids, mask) for name in members])
+            hidden, trunk = self.roles.hidden_and_trunk(role, ids, mask)
+            ours = response_logprobs(self.roles, hidden, ids, response, temperature)
+            hidden = self.roles.hidden(None, ids, mask, trunk)
+            base = response_logprobs(self.roles, hidden, ids, response, temperature)
+            scores = torch.stack([self.roles.scores(name, ids, mask, trunk) for name in members])
             proxy = conservative_score(scores, pessimism)
-            holdout = self.roles.scores(HOLDOUT, ids, mask)
+            holdout = self.roles.scores(HOLDOUT, ids, mask, trunk)
             nll, tokens = self._reference_nll(role, prompts, references)
         kl = k1(ours, base).sum(dim=1)
         columns = zip(
@@ -75,7 +77,8 @@ class Examiner(Answerer):
             response_ids(self.tokenizer, text) if text is not None else [] for text in references
         ]
         ids, mask, response = self._together(prompts, known)
-        logprob = response_logprobs(self.roles, role, ids, mask, response, 1.0)
+        hidden = self.roles.hidden(role, ids, mask)
+        logprob = response_logprobs(self.roles, hidden, ids, response, 1.0)
         return -logprob.sum(dim=1), response.sum(dim=1)
 
     def _together(

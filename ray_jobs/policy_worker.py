@@ -6,6 +6,7 @@ workers hold the same training state, so any of them can hand it out.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from torch import Tensor
 
 from ray_jobs import process_group
 from ray_jobs.answering import Question
-from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer, ppo_dtype
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids
 from rlhf.ppo.experience import Experience
-from rlhf.ppo.learner import Learner, PromptItem
+from rlhf.ppo.learner import Learner
+from rlhf.ppo.rollout import PromptItem
 from rlhf.settings import Settings
 
 HOLDOUT = "holdout"
@@ -49,11 +51,15 @@ class PolicyWorker:
         torch.set_num_threads(spec.threads)
         self.rank, self.size, self.spec = rank, size, spec
         self.tokenizer = load_tokenizer(spec.base)
-        self.roles = RoleModel(load_base(spec.base), self.tokenizer)
+        dtype = ppo_dtype(spec.base, spec.settings.ppo.precision)
+        self.roles = RoleModel(load_base(spec.base, dtype=dtype), self.tokenizer)
         self.roles.load_role(POLICY, Path(spec.policy))
         for name, folder in (*spec.members.items(), (HOLDOUT, spec.holdout)):
             self.roles.load_role(name, Path(folder))
-        self.roles.copy_role(min(spec.members), VALUE)
+        if spec.settings.ppo.value_layout == "adapter":
+            self.roles.copy_role(min(spec.members), VALUE)
+        else:
+            self.roles.copy_head(min(spec.members), VALUE)
         self.shard: Experience | None = None
 
     def address(self) -> str:
@@ -79,8 +85,12 @@ class PolicyWorker:
         reward never contains.
         """
         self.shard = self.learner.rollout(iteration, self._items(questions))
+        started = time.monotonic()
         holdout = self.learner.score_with(HOLDOUT, self.shard)
-        return {"objective/holdout": float(holdout.mean())}
+        return {
+            "objective/holdout": float(holdout.mean()),
+            "time/holdout": time.monotonic() - started,
+        }
 
     def update(self, iteration: int) -> dict[str, float]:
         """Improve the policy on all workers' shards. Collective; same figures everywhere."""

@@ -47,9 +47,7 @@ class Run:
 class Workers:
     """The group of policy workers: every call goes to all and waits for all."""
 
-    def __init__(self, step: Step) -> None:
-        size = step.settings.ray.workers
-        spec = _spec(step, size)
+    def __init__(self, spec: WorkerSpec, size: int) -> None:
         self.actors = start_actors(PolicyWorker, size, lambda rank: (rank, size, spec))
         address = ray.get(self.actors[0].address.remote())
         ray.get([actor.join.remote(address) for actor in self.actors])
@@ -91,7 +89,8 @@ def run(step: Step) -> Result:
     questions = _questions(step)
     candidate = step.folder / "candidate"
     with cluster(step.home, step.settings.ray, cpus=step.settings.ray.workers):
-        workers = Workers(step)
+        size = step.settings.ray.workers
+        workers = Workers(_spec(step, size), size)
         progress = _resume(step, workers)
         while progress.iteration < ppo.iterations and progress.stopped is None:
             batch = questions(progress.iteration)
@@ -150,7 +149,7 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
     step.progress(
         progress.iteration,
         step.settings.ppo.iterations,
-        f"score {figures['objective/score']:+.2f}, KL {figures['objective/kl']:.1f} nats",
+        f"score {figures['objective/scores']:+.2f}, KL {figures['objective/kl']:.1f} nats",
     )
 
 
@@ -193,10 +192,10 @@ def _published(step: Step, candidate: Path, progress: Run) -> Result:
     """Publish the candidate's folder; the alias moves in the transaction that ends the step."""
     last = progress.history[-1]
     figures = {
-        "proxy": last["objective/score"],
+        "proxy": last["objective/scores"],
         "holdout": last["objective/holdout"],
         "kl": last["objective/kl"],
-        "length": last["completion/length"],
+        "length": last["completions/mean_length"],
     }
     lineage = {
         "round": step.round.id,

@@ -131,12 +131,16 @@ class PPO(_Branch):
     dual_clip: float = Field(3.0, gt=1)
     """Lower bound for negative advantages (Ye et al., 2020)."""
     value_clip: PositiveFloat = 0.2
+    value_layout: Literal["adapter", "policy"] = "adapter"
+    """Where the value reads: an adapter of its own, or the policy's states (half the update)."""
     value_warmup: int = Field(10, ge=0)
     """Value-only optimiser steps before the first policy update of a round."""
     score_clip: PositiveFloat = 5.0
     """Scores are clipped to +- this after normalisation."""
     missing_eos_penalty: float = Field(1.0, ge=0)
     """Taken from the score of a response without an end."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the frozen weights; adapters, heads, softmax and losses are always fp32."""
     kl_coef: float = Field(0.1, ge=0)
     """Starting weight of the per-token KL in the reward."""
     kl_target: float | None = Field(6.0, gt=0)

@@ -55,10 +55,10 @@ def curve(share: float) -> dict[str, float]:
     """An iteration's figures, `share` of the way through."""
     rise = 1 - (1 - share) ** 2
     return {
-        "objective/score": 0.05 + 1.25 * rise,
+        "objective/scores": 0.05 + 1.25 * rise,
         "objective/holdout": 0.03 + 0.8 * rise,
         "objective/kl": 4.8 * rise,
-        "completion/length": 28 + 3 * share,
+        "completions/mean_length": 28 + 3 * share,
     }
 
 

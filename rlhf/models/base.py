@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from huggingface_hub.errors import HFValidationError
@@ -24,6 +24,9 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, HFValidationError)
 """What the libraries raise for files that are damaged, foreign or not there."""
+
+WIDE = 256
+"""Hidden size from which bf16 is worth its rounding on a CPU."""
 
 PLAIN_CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -112,12 +115,35 @@ def load_base(
     return model
 
 
+def ppo_dtype(path: str | Path, precision: Literal["auto", "fp32", "bf16"]) -> torch.dtype | None:
+    """What the frozen weights are loaded as for PPO; none leaves it to `load_base`.
+
+    "auto" takes bf16 on a CPU that multiplies it natively, for models that are wide enough to be
+    bound by products (tests/benchmarks/README.md).
+    """
+    if precision != "auto":
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    if torch.cuda.is_available() or not _native_bf16():
+        return None
+    width = int(AutoConfig.from_pretrained(str(path)).get_text_config().hidden_size)
+    return torch.bfloat16 if width >= WIDE else None
+
+
+def _native_bf16() -> bool:
+    told = torch.cpu.get_capabilities()
+    return any(told.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
 def weights_digest(model: PreTrainedModel) -> str:
-    """SHA-256 over the names and bytes of all weights, in the order of their names."""
+    """SHA-256 over the names and values of all weights, in the order of their names.
+
+    Values as bf16, so that a model has one digest in whatever precision it was loaded.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+        plain = tensor.detach().to("cpu", torch.bfloat16).flatten()
+        digest.update(plain.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -17,42 +17,31 @@ CHUNK_ELEMENTS = 2**23
 
 
 def response_logprobs(
-    roles: RoleModel,
-    role: str | None,
-    ids: Tensor,
-    mask: Tensor,
-    response_mask: Tensor,
-    temperature: float,
+    roles: RoleModel, hidden: Tensor, ids: Tensor, response_mask: Tensor, temperature: float
 ) -> Tensor:
-    """[B, S] in nats, 0 outside the response; with gradients for the role's adapter.
+    """[B, S] in nats, 0 outside the response; gradients flow to the hidden states.
 
-    ids, mask, response_mask: [B, S], right-padded. The entry at s belongs to token s, predicted
-    from the hidden state before it. `temperature` divides the logits (Huang et al., 2023).
+    hidden: [B, S, D] of ids; ids, response_mask: [B, S], right-padded. The entry at s belongs to
+    token s, predicted from the state before it. `temperature` divides the logits (Huang et al.,
+    2023).
     """
     rows, places = response_mask.bool().nonzero(as_tuple=True)
-    hidden = roles.hidden(role, ids, mask)[rows, places - 1]
     chosen: Tensor = _TokenLogprobs.apply(  # type: ignore[no-untyped-call]
-        hidden, ids[rows, places], roles, temperature
+        hidden[rows, places - 1], ids[rows, places], roles, temperature
     )
     return torch.zeros(ids.shape, device=ids.device).index_put((rows, places), chosen)
 
 
 @torch.no_grad()
 def response_logprobs_and_entropy(
-    roles: RoleModel,
-    role: str | None,
-    ids: Tensor,
-    mask: Tensor,
-    response_mask: Tensor,
-    temperature: float,
+    roles: RoleModel, hidden: Tensor, ids: Tensor, response_mask: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
     """What `response_logprobs` says, bit for bit, and the entropy at each token [B, S] in nats."""
     rows, places = response_mask.bool().nonzero(as_tuple=True)
-    hidden = roles.hidden(role, ids, mask)[rows, places - 1]
+    states, targets = hidden[rows, places - 1], ids[rows, places]
     both = torch.zeros(2, *ids.shape, device=ids.device)
-    targets = ids[rows, places]
     for span in _spans(roles, len(targets)):
-        every = _log_softmax(roles, hidden[span], temperature)
+        every = _log_softmax(roles, states[span], temperature)
         both[0, rows[span], places[span]] = _of(every, targets[span])
         both[1, rows[span], places[span]] = -(every.exp() * every).sum(-1)
     return both[0], both[1]

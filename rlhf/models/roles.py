@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ from rlhf.models.base import UNLOADABLE, first_line, weights_digest
 from rlhf.models.head import Head
 from rlhf.models.low_rank import LowRankLinear
 from rlhf.models.text import prompt_ids, tokenizer_digest
+from rlhf.models.trunk import Trunk
 from rlhf.settings import LoRA, Sampling
 
 PROBE = "The quick brown fox jumps over 13 lazy dogs? Yes!"
@@ -57,6 +58,7 @@ class RoleModel:
         self.heads: dict[str, Head] = {}
         self._peft: PeftModel | None = None
         self._on: tuple[str | None] | None = None
+        self._lower: Trunk | None = None
         self._check_vocabulary()
 
     @property
@@ -100,8 +102,12 @@ class RoleModel:
             peft, {name: value.clone() for name, value in weights.items()}, adapter_name=target
         )
         if source in self.heads:
-            self.heads[target] = Head(self.hidden_size, 0).to(self.device)
-            self.heads[target].load_state_dict(self.heads[source].state_dict())
+            self.copy_head(source, target)
+
+    def copy_head(self, source: str, target: str) -> None:
+        """Give `target` a head of its own that reads like the one of `source`."""
+        self.heads[target] = Head(self.hidden_size, 0).to(self.device)
+        self.heads[target].load_state_dict(self._head(source).state_dict())
 
     def use(self, role: str | None) -> None:
         """Switch a role's adapter on (None: the reference, all adapters off), until the next."""
@@ -145,19 +151,34 @@ class RoleModel:
             named += [("head.weight", head.weight), ("head.bias", head.bias)]
         return named
 
-    def hidden(self, role: str | None, ids: Tensor, mask: Tensor) -> Tensor:
+    def hidden(
+        self, role: str | None, ids: Tensor, mask: Tensor, trunk: Tensor | None = None
+    ) -> Tensor:
         """Last hidden states [B, S, D] of right- or left-padded ids [B, S].
 
-        No token of a causal model sees the padding on its right, so that needs no mask.
+        trunk: [B, S, D] from `hidden_and_trunk` of the same ids, if there is one. No token of a
+        causal model sees the padding on its right, so that needs no mask.
         """
         self.use(role)
         padded: dict[str, Tensor] = {}
         if not mask[:, 0].all():
             positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
             padded = {"attention_mask": mask, "position_ids": positions}
-        out = self.base.base_model(input_ids=ids, use_cache=False, **padded)
+        with self._trunk().replaced(trunk) if trunk is not None else nullcontext():
+            out = self.base.base_model(input_ids=ids, use_cache=False, **padded)
         states: Tensor = out.last_hidden_state
         return states
+
+    def hidden_and_trunk(
+        self, role: str | None, ids: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """The last hidden states, and the output of the layers that no adapter changes (if any)."""
+        trunk = self._trunk()
+        if not trunk.layers:
+            return self.hidden(role, ids, mask), None
+        with trunk.kept() as outputs:
+            states = self.hidden(role, ids, mask)
+        return states, outputs[0]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Vocabulary logits [..., V] in fp32 from hidden states [..., D]."""
@@ -184,18 +205,17 @@ class RoleModel:
         cap = getattr(config, "final_logit_softcapping", None)
         return cap, getattr(config, "logit_scale", None) or 1.0
 
-    def scores(self, role: str, ids: Tensor, mask: Tensor) -> Tensor:
+    def scores(self, role: str, ids: Tensor, mask: Tensor, trunk: Tensor | None = None) -> Tensor:
         """Score [B] of each sequence, read at its last attended token."""
-        hidden = self.hidden(role, ids, mask)
+        hidden = self.hidden(role, ids, mask, trunk)
         last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
         rows = torch.arange(len(ids), device=ids.device)
-        score: Tensor = self._head(role)(hidden[rows, last])
-        return score
+        return self.head(role, hidden[rows, last])
 
-    def values(self, role: str, ids: Tensor, mask: Tensor) -> Tensor:
-        """Head output [B, S] at every position."""
-        value: Tensor = self._head(role)(self.hidden(role, ids, mask))
-        return value
+    def head(self, role: str, hidden: Tensor) -> Tensor:
+        """What a role's head reads [...] off hidden states [..., D]."""
+        read: Tensor = self._head(role)(hidden)
+        return read
 
     def set_normalisation(self, role: str, *, gain: float, shift: float) -> None:
         """From now on the role's score is `gain * raw + shift`."""
@@ -263,7 +283,7 @@ class RoleModel:
         self.heads.pop(name, None)
         if name not in self.roles:
             return
-        self._on = None
+        self._on = self._lower = None
         if len(self.roles) > 1:
             self._model().delete_adapter(name)
         else:
@@ -312,7 +332,7 @@ class RoleModel:
 
     def _add_adapter(self, name: str, config: LoraConfig, seed: int) -> None:
         config._register_custom_module({nn.Linear: LowRankLinear})
-        self._on = None
+        self._on = self._lower = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self._peft is None:
@@ -320,6 +340,11 @@ class RoleModel:
             elif name not in self._peft.peft_config:
                 self._peft.add_adapter(name, config)
         self._peft.eval()
+
+    def _trunk(self) -> Trunk:
+        if self._lower is None:
+            self._lower = Trunk(self.base)
+        return self._lower
 
     def _model(self) -> PeftModel:
         if self._peft is None:

@@ -15,11 +15,12 @@ class Sequences:
     ids: Tensor
     mask: Tensor
     response_mask: Tensor
+    trunk: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """B responses with their prompts, right-padded to S tokens.
+    """B responses with their prompts, right-padded to S tokens; hidden size D.
 
     Entries at s belong to token s; they are 0 outside the response.
     """
@@ -48,19 +49,22 @@ class Experience:
     """[B, S] GAE, not whitened."""
     returns: Tensor
     """[B, S] targets of the value."""
+    trunk: Tensor | None = None
+    """[B, S, D] output of the layers below all adapters (`rlhf.models.trunk`), if there are any."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def rows(self, chosen: Tensor) -> Experience:
         """Some responses, in the given order, without the padding that none of them needs."""
-        part = replace(self, **{name: getattr(self, name)[chosen] for name in _NAMES})
-        width = int(part.mask.sum(dim=1).max())
-        wide = [name for name in _NAMES if getattr(part, name).dim() == 2]
-        return replace(part, **{name: getattr(part, name)[:, :width] for name in wide})
+        width = int(self.mask[chosen].sum(dim=1).max())
+        parts = {name: value[chosen] for name, value in self._tensors().items()}
+        cut = {name: value[:, :width] for name, value in parts.items() if value.dim() > 1}
+        return replace(self, **{**parts, **cut})
 
-
-_NAMES = [field.name for field in fields(Experience)]
+    def _tensors(self) -> dict[str, Tensor]:
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in every.items() if value is not None}
 
 
 def minibatches(count: int, parts: int, seed: int) -> list[Tensor]:

@@ -8,43 +8,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rlhf.models.logprobs import response_logprobs, response_logprobs_and_entropy
+from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
-from rlhf.models.sampling import sample
-from rlhf.models.text import right_pad
 from rlhf.ppo import adam_state
 from rlhf.ppo.advantages import conservative_score, gae, place_rewards, whiten
 from rlhf.ppo.experience import Experience, Sequences, minibatches
-from rlhf.ppo.kl import KLController, k1, k3
+from rlhf.ppo.kl import KLController, k1
+from rlhf.ppo.metrics import rollout_figures
 from rlhf.ppo.objective import policy_loss, value_loss
 from rlhf.ppo.reduce import Alone, Reduce
+from rlhf.ppo.rollout import PromptItem, roll_out
+from rlhf.ppo.scoring import POLICY, VALUE, Scorer
 from rlhf.ppo.tally import Tally
 from rlhf.seeds import derived
 from rlhf.settings import PPO, Sampling
 
-POLICY, VALUE = "policy", "value"
-
-SCORING_ROWS = 32
-"""Sequences per forward pass without gradients; like lengths go together."""
-
 TRAINING_STATES = 2**24
 """Tokens x layers x hidden size per pass with gradients: bounds the memory, changes no result."""
-
-
-@dataclass(frozen=True, slots=True)
-class PromptItem:
-    """A prompt (ids [P]) to answer once; `sample` numbers the answers to it."""
-
-    prompt_id: int
-    sample: int
-    ids: list[int]
 
 
 class Learner:
@@ -62,10 +49,13 @@ class Learner:
         reduce: Reduce | None = None,
     ) -> None:
         self.roles, self.settings, self.sampling = roles, settings, sampling
-        self.members, self.pessimism, self.seed = list(members), pessimism, seed
+        self.pessimism, self.seed = pessimism, seed
         self.reduce = reduce or Alone()
         self.kl = KLController(settings.kl_coef, settings.kl_target, settings.kl_horizon)
         self.seconds: dict[str, float] = {}
+        self.shared = settings.value_layout == "policy"
+        value_role = POLICY if self.shared else VALUE
+        self.scorer = Scorer(roles, members, value_role, sampling.temperature)
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
         self.parameters = {role: [p for _, p in roles.trainable(role)] for role in rates}
         self.optimisers = {
@@ -78,29 +68,25 @@ class Learner:
     def rollout(self, iteration: int, items: Sequence[PromptItem]) -> Experience:
         """Answer this worker's prompts and score the answers by every role."""
         started = time.monotonic()
-        drawn = sample(
+        part, finished = roll_out(
             self.roles,
-            [item.ids for item in items],
+            items,
             role=POLICY,
             sampling=self.sampling,
-            noise_keys=[(self.seed, iteration, item.prompt_id, item.sample) for item in items],
+            seed=self.seed,
+            iteration=iteration,
         )
-        self.seconds = {"time/generate": time.monotonic() - started}
-        ids, mask = right_pad(
-            [[*item.ids, *one.ids] for item, one in zip(items, drawn, strict=True)],
-            self.roles.device,
-        )
-        response_mask = mask.clone()
-        for row, item in enumerate(items):
-            response_mask[row, : len(item.ids)] = 0
-        finished = torch.tensor([one.finished for one in drawn], device=self.roles.device)
-        shard = self._scored(ids, mask, response_mask, finished)
-        self.seconds["time/score"] = time.monotonic() - started - self.seconds["time/generate"]
+        drawn = time.monotonic()
+        shard = self._scored(part, finished)
+        self.seconds = {
+            "time/generate": drawn - started,
+            "time/score": time.monotonic() - drawn,
+        }
         return shard
 
     def score_with(self, role: str, shard: Sequences | Experience) -> Tensor:
         """One reward model's opinion [B] of answers that were rolled out."""
-        return self._in_batches(shard, lambda ids, mask, _: self.roles.scores(role, ids, mask))
+        return self.scorer.scores(role, shard)
 
     def update(self, iteration: int, shard: Experience) -> dict[str, float]:
         """Improve policy and value on all workers' shards; the same figures on every worker.
@@ -119,24 +105,27 @@ class Learner:
             epochs += 1
             one = Tally()
             for rows in self._minibatches(shard, iteration, epoch, steps):
-                self._policy_step(shard, advantage, rows, one)
-                self._value_step(shard, rows, one, clip=self.settings.value_clip)
+                states = self._policy_step(shard, advantage, rows, one)
+                self._value_step(shard, rows, one, self.settings.value_clip, states)
             told.add(one)
             too_far = one.mean("approx_kl", "tokens", self.reduce) > self.settings.approx_kl_stop
             if too_far:
                 break
-        figures = self._figures(shard)
-        self.kl.update(figures["objective/kl"], int(figures["completion/count"]))
+        figures = rollout_figures(shard, self.kl.coef, self.reduce)
+        self.kl.update(figures["objective/kl"], int(figures["completions/count"]))
+        seconds = {**self.seconds, "time/update": time.monotonic() - started}
+        tokens = figures["completions/mean_length"] * figures["completions/count"]
         return {
             **figures,
-            "policy/loss": told.mean("policy_loss", "tokens", self.reduce),
-            "policy/approx_kl": told.mean("approx_kl", "tokens", self.reduce),
-            "policy/clipfrac": told.mean("policy_clipped", "tokens", self.reduce),
-            "value/loss": told.mean("value_loss", "tokens", self.reduce),
-            "value/clipfrac": told.mean("value_clipped", "tokens", self.reduce),
+            "loss/policy_avg": told.mean("policy_loss", "tokens", self.reduce),
+            "policy/approxkl_avg": told.mean("approx_kl", "tokens", self.reduce),
+            "policy/clipfrac_avg": told.mean("policy_clipped", "tokens", self.reduce),
+            "loss/value_avg": told.mean("value_loss", "tokens", self.reduce),
+            "val/clipfrac_avg": told.mean("value_clipped", "tokens", self.reduce),
             "policy/epochs": float(epochs),
-            **self.seconds,
-            "time/update": time.monotonic() - started,
+            "lr": self.settings.learning_rate,
+            **seconds,
+            "throughput/tokens": tokens / sum(seconds.values()),
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -157,40 +146,34 @@ class Learner:
                 adam_state.restore(f"{role}/adam", optimiser, tensors)
         self.kl.coef = meta["kl_coef"]
 
-    def _scored(
-        self, ids: Tensor, mask: Tensor, response_mask: Tensor, finished: Tensor
-    ) -> Experience:
-        part = Sequences(ids, mask, response_mask)
-        both = self._in_batches(part, lambda *given: self._logprobs(POLICY, *given))
-        logprob, entropy = both.unbind(-1)
-        ref_logprob = self._in_batches(part, self._ref_logprobs)
-        value = self._in_batches(part, self._values)
-        scores_KB = torch.stack([self.score_with(role, part) for role in self.members])
+    def _scored(self, part: Sequences, finished: Tensor) -> Experience:
+        seen = self.scorer.views(part)
         settings = self.settings
-        score = conservative_score(scores_KB, self.pessimism)
+        score = conservative_score(seen.scores_KB, self.pessimism)
         reward = place_rewards(
             score,
-            k1(logprob, ref_logprob),
-            response_mask,
+            k1(seen.logprob, seen.ref_logprob),
+            part.response_mask,
             finished,
             kl_coef=self.kl.coef,
             score_clip=settings.score_clip,
             missing_eos_penalty=settings.missing_eos_penalty,
         )
-        advantage, returns = self._targets(reward, value, response_mask)
+        advantage, returns = self._targets(reward, seen.value, part.response_mask)
         return Experience(
-            ids=ids,
-            mask=mask,
-            response_mask=response_mask,
+            ids=part.ids,
+            mask=part.mask,
+            response_mask=part.response_mask,
             finished=finished,
-            logprob=logprob,
-            ref_logprob=ref_logprob,
-            entropy=entropy,
-            value=value,
+            logprob=seen.logprob,
+            ref_logprob=seen.ref_logprob,
+            entropy=seen.entropy,
+            value=seen.value,
             score=score,
             reward=reward,
             advantage=advantage,
             returns=returns,
+            trunk=seen.trunk,
         )
 
     def _targets(self, reward: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -198,40 +181,6 @@ class Learner:
         gamma, settings = self.settings.gamma, self.settings
         returns = gae(reward, value, mask, gamma=gamma, lam=settings.value_lam) + value
         return gae(reward, value, mask, gamma=gamma, lam=settings.lam), returns * mask
-
-    def _logprobs(self, role: str | None, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
-        """[b, s, 2]: log-probability and entropy."""
-        given = (ids, mask, response, self.sampling.temperature)
-        return torch.stack(response_logprobs_and_entropy(self.roles, role, *given), dim=-1)
-
-    def _ref_logprobs(self, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
-        """[b, s]."""
-        return response_logprobs(self.roles, None, ids, mask, response, self.sampling.temperature)
-
-    def _values(self, ids: Tensor, mask: Tensor, response: Tensor) -> Tensor:
-        """[b, s]: the value role's opinion before each response token."""
-        value = self.roles.values(VALUE, ids, mask)
-        return torch.nn.functional.pad(value[:, :-1], (1, 0)) * response
-
-    def _in_batches(
-        self, part: Sequences | Experience, look: Callable[[Tensor, Tensor, Tensor], Tensor]
-    ) -> Tensor:
-        """`look` at like lengths together, without gradients; results in the order of the rows."""
-        lengths = part.mask.sum(dim=1)
-        out: Tensor | None = None
-        with torch.no_grad():
-            for rows in lengths.argsort(stable=True).split(SCORING_ROWS):
-                width = int(lengths[rows].max())
-                seen = look(*(x[rows, :width] for x in (part.ids, part.mask, part.response_mask)))
-                if out is None:
-                    wide = () if seen.dim() == 1 else (part.ids.shape[1],)
-                    out = seen.new_zeros((len(part.ids), *wide, *seen.shape[2:]))
-                if seen.dim() == 1:
-                    out[rows] = seen
-                else:
-                    out[rows, :width] = seen
-        assert out is not None
-        return out
 
     def _steps_per_epoch(self, shard: Experience) -> int:
         """Mini-batches of an epoch: the same number on all workers, whose shards may differ.
@@ -260,28 +209,25 @@ class Learner:
             lap += 1
             batches += self._minibatches(shard, 0, -lap, steps)
         for rows in batches[: self.settings.value_warmup]:
-            self._value_step(shard, rows, Tally(), clip=math.inf)
-        value = self._in_batches(shard, self._values)
+            self._value_step(shard, rows, Tally(), math.inf)
+        value = self.scorer.values(shard)
         advantage, returns = self._targets(shard.reward, value, shard.response_mask)
         return replace(shard, value=value, advantage=advantage, returns=returns)
 
     def _policy_step(
         self, shard: Experience, advantage: Tensor, rows: Tensor, tally: Tally
-    ) -> None:
+    ) -> list[Tensor]:
+        """One step of the policy; its hidden states [b, s, D] of each part, before the step."""
+        settings, states = self.settings, []
         tokens = self._global_tokens(shard, rows)
         for part in self._parts(shard, rows):
             one = replace(shard, advantage=advantage).rows(part)
-            logprob = response_logprobs(
-                self.roles,
-                POLICY,
-                one.ids,
-                one.mask,
-                one.response_mask,
-                self.sampling.temperature,
-            )
-            settings = self.settings
+            hidden = self.roles.hidden(POLICY, one.ids, one.mask, one.trunk)
+            states.append(hidden.detach())
             lost = policy_loss(
-                logprob,
+                response_logprobs(
+                    self.roles, hidden, one.ids, one.response_mask, self.sampling.temperature
+                ),
                 one.logprob,
                 one.advantage,
                 one.response_mask,
@@ -296,16 +242,33 @@ class Learner:
                 policy_clipped=lost.clipped,
             )
         self._step(POLICY)
+        return states
 
-    def _value_step(self, shard: Experience, rows: Tensor, tally: Tally, *, clip: float) -> None:
+    def _value_step(
+        self,
+        shard: Experience,
+        rows: Tensor,
+        tally: Tally,
+        clip: float,
+        states: Sequence[Tensor] = (),
+    ) -> None:
+        """One step of the value; `states` spare it a pass when it reads the policy's."""
         tokens = self._global_tokens(shard, rows)
-        for part in self._parts(shard, rows):
+        for number, part in enumerate(self._parts(shard, rows)):
             one = shard.rows(part)
-            value = self._values(one.ids, one.mask, one.response_mask)
+            known = states[number] if self.shared and states else None
+            value = self.scorer.value_of(self._value_states(one, known), one.response_mask)
             lost = value_loss(value, one.value, one.returns, one.response_mask, clip=clip)
             (lost.loss / tokens).backward()
             tally.count(value_loss=lost.loss, value_clipped=lost.clipped)
         self._step(VALUE)
+
+    def _value_states(self, one: Experience, known: Tensor | None) -> Tensor:
+        """What the value's head reads; it sends no gradient into the policy."""
+        if known is not None:
+            return known
+        with torch.set_grad_enabled(not self.shared):
+            return self.roles.hidden(self.scorer.value_role, one.ids, one.mask, one.trunk)
 
     def _parts(self, shard: Experience, rows: Tensor) -> Sequence[Tensor]:
         """Micro-batches of like lengths; none for a worker that has no row of a mini-batch."""
@@ -337,42 +300,6 @@ class Learner:
             )
         self.optimisers[role].step()
         self.optimisers[role].zero_grad(set_to_none=True)
-
-    def _figures(self, shard: Experience) -> dict[str, float]:
-        """Means over all workers' responses; see rlhf.ppo.metrics for what they mean."""
-        mask = shard.response_mask
-        error = (shard.returns - shard.value) * mask
-        sums = {
-            "count": torch.tensor(float(len(shard))),
-            "tokens": mask.sum(),
-            "score": shard.score.sum(),
-            "reward": shard.reward.sum(),
-            "kl": k1(shard.logprob, shard.ref_logprob).sum(),
-            "kl_k3": (k3(shard.logprob, shard.ref_logprob) * mask).sum(),
-            "entropy": shard.entropy.sum(),
-            "finished": shard.finished.sum(),
-            "error": error.sum(),
-            "error_squared": error.square().sum(),
-            "returns": shard.returns.sum(),
-            "returns_squared": shard.returns.square().sum(),
-        }
-        stacked = torch.stack([value.double().cpu() for value in sums.values()])
-        total = dict(zip(sums, self.reduce.sum_(stacked).tolist(), strict=True))
-        count, tokens = total["count"], max(total["tokens"], 1.0)
-        left = total["error_squared"] / tokens - (total["error"] / tokens) ** 2
-        spread = total["returns_squared"] / tokens - (total["returns"] / tokens) ** 2
-        return {
-            "objective/score": total["score"] / count,
-            "objective/reward": total["reward"] / count,
-            "objective/kl": total["kl"] / count,
-            "objective/kl_k3": total["kl_k3"] / count,
-            "objective/kl_coef": self.kl.coef,
-            "objective/entropy": total["entropy"] / tokens,
-            "value/explained_variance": 1 - left / spread if spread > 0 else 0.0,
-            "completion/length": total["tokens"] / count,
-            "completion/finished": total["finished"] / count,
-            "completion/count": count,
-        }
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

@@ -38,16 +38,16 @@ def _too_far(history: Sequence[Figures], limits: PPO) -> str | None:
 
 
 def _length_drifted(history: Sequence[Figures], limits: PPO) -> str | None:
-    start = fmean(one["completion/length"] for one in history[:WINDOW])
-    drift = _recent(history, "completion/length") / start - 1
+    start = fmean(one["completions/mean_length"] for one in history[:WINDOW])
+    drift = _recent(history, "completions/mean_length") / start - 1
     if abs(drift) <= limits.length_drift:
         return None
     return f"answers are {abs(drift):.0%} {'longer' if drift > 0 else 'shorter'} than at the start"
 
 
 def _entropy_collapsed(history: Sequence[Figures], limits: PPO) -> str | None:
-    start = fmean(one["objective/entropy"] for one in history[:WINDOW])
-    recent = _recent(history, "objective/entropy")
+    start = fmean(one["policy/entropy_avg"] for one in history[:WINDOW])
+    recent = _recent(history, "policy/entropy_avg")
     if recent >= limits.entropy_floor * start:
         return None
     left = recent / start
@@ -56,7 +56,7 @@ def _entropy_collapsed(history: Sequence[Figures], limits: PPO) -> str | None:
 
 def _value_lost(history: Sequence[Figures], limits: PPO) -> str | None:
     """A value role that is bad but gets better is still learning, and is left alone."""
-    explained = [one["value/explained_variance"] for one in history]
+    explained = [one["val/explained_variance"] for one in history]
     recent, before = explained[-WINDOW:], explained[-2 * WINDOW : -WINDOW]
     if len(before) < WINDOW or max(recent) >= BAD_VALUE or fmean(recent) > fmean(before):
         return None
@@ -68,7 +68,7 @@ def _over_optimised(history: Sequence[Figures], limits: PPO) -> str | None:
     if len(history) < 2 * WINDOW or "objective/holdout" not in history[0]:
         return None
     held = _means(history, "objective/holdout")
-    proxy = _means(history, "objective/score")
+    proxy = _means(history, "objective/scores")
     best = max(range(len(held)), key=held.__getitem__)
     fell = held[best] - held[-1]
     if fell <= OVERFITTED or proxy[-1] <= proxy[best]:

@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer, ppo_dtype
 from rlhf.models.roles import RoleModel
-from rlhf.ppo.learner import Learner, PromptItem
+from rlhf.ppo.learner import Learner
+from rlhf.ppo.rollout import PromptItem
 from rlhf.settings import PPO, LoRA, Sampling
 from tests.benchmarks._ppo_work import (
     ALPHA,
@@ -36,12 +37,6 @@ def main(shape_name: str, model: str, iterations: int, settings: dict[str, Any])
     """Train for some iterations, the first of which is not counted."""
     torch.set_num_threads(2)
     shape = SHAPES[shape_name]
-    dtype = getattr(torch, settings.pop("dtype", "float32"))
-    roles = RoleModel(load_base(model, dtype=dtype), load_tokenizer(model))
-    lora = LoRA(r=RANK, alpha=ALPHA, **settings.pop("lora", {}))
-    roles.add_role("policy", lora, head=False, seed=0)
-    roles.add_role(REWARD, lora, head=True, seed=1)
-    roles.copy_role(REWARD, "value")
     told = {
         "epochs": EPOCHS,
         "rollouts": shape.batch,
@@ -50,15 +45,25 @@ def main(shape_name: str, model: str, iterations: int, settings: dict[str, Any])
         "value_learning_rate": LEARNING_RATE,
         "approx_kl_stop": 1e6,
     }
+    lora = LoRA(r=RANK, alpha=ALPHA, adapted_layers=settings.pop("adapted_layers", "all"))
+    ppo = PPO.model_validate(told | settings)
+    dtype = ppo_dtype(model, ppo.precision)
+    roles = RoleModel(load_base(model, dtype=dtype), load_tokenizer(model))
+    roles.add_role("policy", lora, head=False, seed=0)
+    roles.add_role(REWARD, lora, head=True, seed=1)
+    if ppo.value_layout == "policy":
+        roles.copy_head(REWARD, "value")
+    else:
+        roles.copy_role(REWARD, "value")
     learner = Learner(
         roles,
-        PPO(**told | settings),
+        ppo,
         Sampling(max_new_tokens=RESPONSE, temperature=1.0),
         members=[REWARD],
         pessimism=0.0,
         seed=0,
     )
-    asked = queries(shape)
+    asked = queries(roles.tokenizer, shape)
     laps = []
     for iteration in range(iterations):
         started = time.perf_counter()
@@ -74,10 +79,11 @@ def main(shape_name: str, model: str, iterations: int, settings: dict[str, Any])
                 "generate": generate,
                 "score": rolled - started - generate,
                 "update": ended - rolled,
-                "tokens": figures["completion/length"] * shape.batch,
+                "tokens": figures["completions/mean_length"] * shape.batch,
             }
         )
-    print(json.dumps({"laps": laps[1:], "memory": peak_memory()}))
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
+    print(json.dumps({"laps": laps[1:], "memory": peak_memory(), "precision": precision}))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from rlhf.models.base import load_tokenizer
 from tests.benchmarks._ppo_work import (
     ALPHA,
     EPOCHS,
@@ -84,7 +85,7 @@ def main(shape_name: str, model: str, trl_folder: str, iterations: int) -> None:
         ref_model=None,
         reward_model=scorers[0],
         value_model=scorers[1],
-        train_dataset=Dataset.from_dict({"input_ids": queries(shape)}),
+        train_dataset=Dataset.from_dict({"input_ids": queries(load_tokenizer(model), shape)}),
         peft_config=LoraConfig(
             r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM"
         ),
@@ -92,7 +93,7 @@ def main(shape_name: str, model: str, trl_folder: str, iterations: int) -> None:
     )
     clock.start()
     trainer.train()
-    print(json.dumps({"laps": clock.laps[1:], "memory": peak_memory()}))
+    print(json.dumps({"laps": clock.laps[1:], "memory": peak_memory(), "precision": "fp32"}))
 
 
 class Clock:

@@ -14,7 +14,15 @@ from random import Random
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from rlhf.models.text import prompt_ids
+from rlhf.settings import Sampling
 
 QUERY, RESPONSE = 24, 48
 EPOCHS, MINIBATCH = 4, 16
@@ -24,6 +32,8 @@ LEARNING_RATE = 1e-5
 
 PROMPTS = 256
 PAD, END = "<pad>", "<end>"
+TEMPLATE_WORDS = ("user", "assistant", ":")
+SPECIAL = 2 + len(TEMPLATE_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +71,30 @@ class Flop:
     update: float
 
 
-def flop(shape: Shape, *, passes: int, values: int, epochs: int = EPOCHS) -> Flop:
+def flop(
+    shape: Shape, *, passes: int, values: int, epochs: int = EPOCHS, adapted: float = 1.0
+) -> Flop:
     """What an iteration must compute at least.
 
-    passes: forward passes that score every sequence; values: value models that are trained beside
-    the policy with a trunk of their own. Frozen weights cost 2 N T forward and 2 N T backward.
+    passes: roles that score every sequence; values: value models that are trained beside the
+    policy with states of their own; adapted: share of the layers that roles and epochs run again,
+    the others being run once. Frozen weights cost 2 N T forward and 2 N T backward.
     """
     tokens, answered = shape.batch * (QUERY + RESPONSE), shape.batch * RESPONSE
-    trunk, head = 2.0 * shape.matrices, 2.0 * shape.hidden * shape.vocabulary
-    step = 2 * (trunk * tokens * (1 + values) + head * answered)
+    layers, head = 2.0 * shape.matrices, 2.0 * shape.hidden * shape.vocabulary
+    upper = layers * adapted
+    step = 2 * (upper * tokens * (1 + values) + head * answered)
     return Flop(
-        generate=trunk * tokens + head * answered,
-        score=passes * trunk * tokens + 2 * head * answered,
+        generate=layers * tokens + head * answered,
+        score=(layers - upper + passes * upper) * tokens + 2 * head * answered,
         update=epochs * step,
     )
 
 
 def make_model(folder: Path, shape: Shape) -> None:
     """A random Llama with a tokenizer of words `w0 w1 ...`; the same bits for the same shape."""
-    words = [PAD, END, *(f"w{number}" for number in range(shape.vocabulary - 2))]
+    words = [PAD, END, *TEMPLATE_WORDS]
+    words += [f"w{number}" for number in range(shape.vocabulary - SPECIAL)]
     plain = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, END))
     plain.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(
@@ -104,10 +119,20 @@ def make_model(folder: Path, shape: Shape) -> None:
     ).save_pretrained(folder)
 
 
-def queries(shape: Shape) -> list[list[int]]:
-    """PROMPTS prompts of QUERY tokens, none of them padding or end."""
-    rng = Random("queries")
-    return [[rng.randrange(2, shape.vocabulary) for _ in range(QUERY)] for _ in range(PROMPTS)]
+def questions(shape: Shape) -> list[str]:
+    """PROMPTS user messages; with the plain chat template around them, QUERY tokens each."""
+    rng = Random("questions")
+    count = QUERY - len(TEMPLATE_WORDS) - 1
+    words = range(shape.vocabulary - SPECIAL)
+    return [" ".join(f"w{rng.choice(words)}" for _ in range(count)) for _ in range(PROMPTS)]
+
+
+def queries(tokenizer: PreTrainedTokenizerBase, shape: Shape) -> list[list[int]]:
+    """The token ids of the same."""
+    return [
+        prompt_ids(tokenizer, [{"role": "user", "content": text}], Sampling())
+        for text in questions(shape)
+    ]
 
 
 def peak_memory() -> float:

@@ -30,7 +30,8 @@ from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
 from rlhf.models.sampling import sample
 from rlhf.models.text import decode, prompt_ids
-from rlhf.ppo.learner import Learner, PromptItem
+from rlhf.ppo.learner import Learner
+from rlhf.ppo.rollout import PromptItem
 from rlhf.seeds import derived
 from rlhf.settings import PPO, LoRA, Reward, Sampling
 from rlhf.starter.annotators import crew
@@ -178,7 +179,7 @@ def course(
             for ids, mask in zip(shard.ids, shard.response_mask, strict=True)
         ]
         figures = learner.update(iteration, shard)
-        seen.proxy.append(figures["objective/score"])
+        seen.proxy.append(figures["objective/scores"])
         seen.kl.append(figures["objective/kl"])
         seen.gold.append(
             fmean(gold(p.messages, p.meta, text) for p, text in zip(batch, texts, strict=True))

@@ -36,17 +36,26 @@ class Engine:
 
     name: str
     settings: str | None
-    """JSON: PPO settings that differ from the work, and `dtype`; none for TRL."""
-    precision: str = "fp32"
+    """JSON: what differs from the work; none for TRL."""
     epochs: int = 4
     values: int = 1
+    adapted: float = 1.0
 
 
-THEIRS = Engine("TRL 1.12.0", None)
-OURS = Engine("ours, value adapter, bf16", '{"dtype": "bfloat16"}', "bf16")
+THEIRS = Engine("TRL 1.12.0, second model as value", None)
+OURS = Engine("ours, value adapter", "{}")
 PROFILES = (
-    Engine("ours, value adapter, fp32", "{}"),
-    Engine("ours, 2 epochs", '{"dtype": "bfloat16", "epochs": 2}', "bf16", epochs=2),
+    Engine("ours, value on the policy's states", '{"value_layout": "policy"}', values=0),
+    Engine("ours, value adapter, fp32", '{"precision": "fp32"}'),
+    Engine("ours, value adapter, 2 epochs", '{"epochs": 2}', epochs=2),
+    Engine("ours, upper half adapted", '{"adapted_layers": "top-half"}', adapted=0.5),
+    Engine(
+        "ours, upper half, value on the policy's states, 2 epochs",
+        '{"adapted_layers": "top-half", "value_layout": "policy", "epochs": 2}',
+        epochs=2,
+        values=0,
+        adapted=0.5,
+    ),
 )
 
 
@@ -56,6 +65,13 @@ class Measured:
 
     laps: list[dict[str, float]] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
+    precision: str = "fp32"
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Keep what one process reported."""
+        self.laps += told["laps"]
+        self.memory.append(told["memory"])
+        self.precision = told.get("precision", "fp32")
 
     def seconds(self, phase: str = "iteration") -> float:
         """Median over the laps."""
@@ -79,7 +95,10 @@ def main() -> None:
             make_model(model, SHAPES[name])
             measured = _in_turns(name, model, trl, turns, iterations)
             figures[name] = _table(name, measured, peaks)
-            goals += _goals(name, measured, figures[name])
+            goals += _goals(name, figures[name])
+            ray = _on_ray(name, model, turns, iterations)
+            figures[f"{name}, Ray"] = {str(n): _ray_row(one) for n, one in ray.items()}
+            goals += _ray_goals(name, ray)
     finish("ppo", figures, goals, asked.json)
 
 
@@ -98,31 +117,52 @@ def _in_turns(
         for engine, seen in measured.items():
             if engine in PROFILES and turn:
                 continue
-            told = _child(shape, model, trl, engine, iterations)
-            seen.laps += told["laps"]
-            seen.memory.append(told["memory"])
+            seen.add(_child(*_command(shape, model, trl, engine, iterations)))
             print(f"  {shape} {turn + 1}/{turns} {engine.name}: {seen.seconds():.2f} s", flush=True)
     return measured
 
 
-def _child(shape: str, model: Path, trl: Path, engine: Engine, iterations: int) -> dict[str, Any]:
+def _command(
+    shape: str, model: Path, trl: Path, engine: Engine, iterations: int
+) -> tuple[str, list[str]]:
     laps = str(iterations + 1)
-    module, given = (
-        ("_ppo_trl", [shape, str(model), str(trl), laps])
-        if engine.settings is None
-        else ("_ppo_ours", [shape, str(model), laps, engine.settings])
-    )
+    if engine.settings is None:
+        return "_ppo_trl", [shape, str(model), str(trl), laps]
+    return "_ppo_ours", [shape, str(model), laps, engine.settings]
+
+
+def _child(module: str, given: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-m", f"tests.benchmarks.{module}", *given]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{engine.name} failed:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return told
 
 
+def _on_ray(shape: str, model: Path, turns: int, iterations: int) -> dict[int, Measured]:
+    """One and two workers of one thread, in turns."""
+    measured = {1: Measured(), 2: Measured()}
+    for turn in range(turns):
+        for workers, seen in measured.items():
+            given = [shape, str(model), str(workers), str(iterations + 1), "{}"]
+            seen.add(_child("_ppo_ray", given))
+            print(
+                f"  {shape} {turn + 1}/{turns} Ray, {workers} x 1 thread: {seen.seconds():.2f} s",
+                flush=True,
+            )
+    return measured
+
+
 def _work(shape: Shape, engine: Engine) -> Flop:
-    passes = 4 if engine.settings is not None else 3
-    return flop(shape, passes=passes, values=engine.values, epochs=engine.epochs)
+    trl = engine.settings is None
+    return flop(
+        shape,
+        passes=3 if trl else 3 + engine.values,
+        values=engine.values,
+        epochs=engine.epochs,
+        adapted=engine.adapted,
+    )
 
 
 def _table(
@@ -137,13 +177,13 @@ def _table(
         work = _work(shape, engine)
         needed = {"generate": work.generate, "score": work.score, "update": work.update}
         share = {
-            phase: needed[phase] / seen.seconds(phase) / 1e9 / peaks[engine.precision]
+            phase: needed[phase] / seen.seconds(phase) / 1e9 / peaks[seen.precision]
             for phase in PHASES
         }
         rows[engine.name] = {
             **{f"seconds_{phase}": seen.seconds(phase) for phase in ("iteration", *PHASES)},
             **{f"share_of_peak_{phase}": share[phase] for phase in PHASES},
-            "precision": engine.precision,
+            "precision": seen.precision,
             "memory_gib": max(seen.memory),
             "tokens_per_second": shape.batch * 48 / seen.seconds(),
             "time_ratio": theirs.seconds() / seen.seconds(),
@@ -152,7 +192,7 @@ def _table(
         }
         row = rows[engine.name]
         print(
-            f"| {engine.name} | {seen.seconds():.2f} "
+            f"| {engine.name}, {seen.precision} | {seen.seconds():.2f} "
             + "".join(f"| {seen.seconds(phase):.2f} " for phase in PHASES)
             + "| "
             + " / ".join(f"{share[phase]:.0%}" for phase in PHASES)
@@ -162,7 +202,27 @@ def _table(
     return rows
 
 
-def _goals(name: str, measured: dict[Engine, Measured], rows: dict[str, Any]) -> list[Goal]:
+def _ray_row(seen: Measured) -> dict[str, Any]:
+    return {
+        "seconds_iteration": seen.seconds(),
+        "overhead": seen.seconds("overhead") / seen.seconds(),
+        "memory_gib": max(seen.memory),
+        "laps": seen.laps,
+    }
+
+
+def _ray_goals(name: str, measured: dict[int, Measured]) -> list[Goal]:
+    gain = measured[1].seconds() / measured[2].seconds()
+    goals = [Goal(f"{name}: two workers over one, iterations/s", gain, ">= 1.85", gain >= 1.85)]
+    if name == "tiny":
+        overhead = measured[1].seconds("overhead") / measured[1].seconds()
+        goals.append(
+            Goal("tiny: driver and Ray per iteration", overhead, "<= 0.05", overhead <= 0.05)
+        )
+    return goals
+
+
+def _goals(name: str, rows: dict[str, Any]) -> list[Goal]:
     ours = rows[OURS.name]
     time_goal = {"tiny": 3.0, "135m": 4.0}[name]
     ratio = ours["time_ratio"]

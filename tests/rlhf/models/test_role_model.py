@@ -78,7 +78,8 @@ def test_log_probabilities_are_those_of_a_plain_forward_pass(roles: RoleModel) -
     ids, mask = right_pad(sequences(roles))
     response = mask.clone()
     response[:, :3] = 0
-    told, entropy = response_logprobs_and_entropy(roles, "policy", ids, mask, response, 0.7)
+    hidden = roles.hidden("policy", ids, mask)
+    told, entropy = response_logprobs_and_entropy(roles, hidden, ids, response, 0.7)
     roles.use("policy")
     with torch.no_grad():
         logits = roles.base(input_ids=ids, attention_mask=mask).logits / 0.7

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from rlhf.models.base import load_base, load_tokenizer, weights_digest
+from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids
-from rlhf.ppo.learner import Learner, PromptItem
+from rlhf.ppo.learner import Learner
+from rlhf.ppo.rollout import PromptItem
 from rlhf.settings import PPO, LoRA, Sampling
 
 MEMBERS = ["reward-0", "reward-1", "reward-2"]
@@ -19,12 +20,25 @@ SAMPLING = Sampling(max_new_tokens=12)
 SMALL = PPO(rollouts=12, minibatch=4, value_warmup=2)
 
 
-def learner(folder: Path, ppo: PPO = SMALL, sampling: Sampling = SAMPLING) -> Learner:
+LAYOUTS = {
+    "value adapter": (SMALL, LoRA()),
+    "value on the policy": (SMALL.model_copy(update={"value_layout": "policy"}), LoRA()),
+    "upper layers": (SMALL, LoRA(adapted_layers="top-half")),
+}
+
+
+def learner(
+    folder: Path, ppo: PPO = SMALL, sampling: Sampling = SAMPLING, lora: LoRA | None = None
+) -> Learner:
     roles = RoleModel(load_base(folder), load_tokenizer(folder))
+    lora = lora or LoRA()
     for number, name in enumerate(MEMBERS):
-        roles.add_role(name, LoRA(), head=True, seed=number)
-    roles.add_role("policy", LoRA(), head=False, seed=9)
-    roles.copy_role(MEMBERS[0], "value")
+        roles.add_role(name, lora, head=True, seed=number)
+    roles.add_role("policy", lora, head=False, seed=9)
+    if ppo.value_layout == "adapter":
+        roles.copy_role(MEMBERS[0], "value")
+    else:
+        roles.copy_head(MEMBERS[0], "value")
     return Learner(roles, ppo, sampling, members=MEMBERS, pessimism=1.0, seed=3)
 
 
@@ -42,8 +56,10 @@ def trained(one: Learner) -> dict[str, torch.Tensor]:
     return one.state()[0]
 
 
-def test_an_untouched_policy_is_the_reference_exactly(tiny_llama: Path) -> None:
-    one = learner(tiny_llama)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_untouched_policy_is_the_reference_exactly(tiny_llama: Path, layout: str) -> None:
+    ppo, lora = LAYOUTS[layout]
+    one = learner(tiny_llama, ppo, lora=lora)
     shard = one.rollout(0, items(one))
     assert torch.equal(shard.logprob, shard.ref_logprob)
     assert one.update(0, shard)["objective/kl"] == 0.0
@@ -52,14 +68,11 @@ def test_an_untouched_policy_is_the_reference_exactly(tiny_llama: Path) -> None:
 def test_every_ratio_is_1_before_the_first_update(tiny_llama: Path) -> None:
     one = learner(tiny_llama)
     shard = one.rollout(0, items(one))
-    given = (shard.ids, shard.mask, shard.response_mask, SAMPLING.temperature)
-    again = response_logprobs(one.roles, "policy", *given)
-    assert torch.allclose(again, shard.logprob, atol=1e-6)
-    rows = shard.rows(torch.tensor([3, 1]))
-    part = response_logprobs(
-        one.roles, "policy", rows.ids, rows.mask, rows.response_mask, SAMPLING.temperature
-    )
-    assert torch.allclose(part, rows.logprob, atol=1e-6)
+    for part in (shard, shard.rows(torch.tensor([3, 1]))):
+        hidden = one.roles.hidden("policy", part.ids, part.mask)
+        given = (part.ids, part.response_mask, SAMPLING.temperature)
+        again = response_logprobs(one.roles, hidden, *given)
+        assert torch.allclose(again, part.logprob, atol=1e-6)
 
 
 def test_a_value_role_far_off_is_near_before_the_first_update(tiny_llama: Path) -> None:
@@ -70,7 +83,7 @@ def test_a_value_role_far_off_is_near_before_the_first_update(tiny_llama: Path) 
         (bias,) = (p for name, p in one.roles.trainable("value") if name.endswith("bias"))
         with torch.no_grad():
             bias.fill_(5.0)
-        loss[steps] = one.update(0, one.rollout(0, items(one)))["value/loss"]
+        loss[steps] = one.update(0, one.rollout(0, items(one)))["loss/value_avg"]
     assert loss[40] < loss[0] / 4
 
 
@@ -96,13 +109,15 @@ def test_updates_touch_policy_and_value_alone(tiny_llama: Path) -> None:
         assert any(not torch.equal(start[name], moved[name]) for name in names)
 
 
-def test_a_resumed_run_ends_in_the_same_bits(tiny_llama: Path) -> None:
-    straight = learner(tiny_llama)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_resumed_run_ends_in_the_same_bits(tiny_llama: Path, layout: str) -> None:
+    ppo, lora = LAYOUTS[layout]
+    straight = learner(tiny_llama, ppo, lora=lora)
     for iteration in range(2):
         straight.update(iteration, straight.rollout(iteration, items(straight)))
     saved = straight.state()
     straight.update(2, straight.rollout(2, items(straight)))
-    resumed = learner(tiny_llama)
+    resumed = learner(tiny_llama, ppo, lora=lora)
     resumed.restore(*saved)
     resumed.update(2, resumed.rollout(2, items(resumed)))
     expected = trained(straight)
@@ -121,10 +136,36 @@ def test_an_answer_is_the_same_in_any_batch(tiny_llama: Path) -> None:
 
 
 def test_the_base_is_the_same_after_roles_were_switched(tiny_llama: Path) -> None:
-    before = weights_digest(load_base(tiny_llama))
+    before = {name: p.clone() for name, p in load_base(tiny_llama).named_parameters()}
     one = learner(tiny_llama)
     one.update(0, one.rollout(0, items(one)))
-    assert one.roles.base_digest == before
+    after = {
+        name.replace("base_layer.", ""): parameter
+        for name, parameter in one.roles.base.named_parameters()
+        if "lora_" not in name
+    }
+    assert after.keys() == before.keys()
+    assert all(torch.equal(parameter, before[name]) for name, parameter in after.items())
+
+
+def test_a_value_on_the_policys_states_learns_and_leaves_the_policy_alone(
+    tiny_llama: Path,
+) -> None:
+    """Its head alone is trained, and the policy takes the step that it takes without it."""
+    ppo, _ = LAYOUTS["value on the policy"]
+    shard = learner(tiny_llama, ppo).rollout(0, items(learner(tiny_llama)))
+    told = {}
+    for rate in (1e-9, 1e-2):
+        one = learner(tiny_llama, ppo.model_copy(update={"value_learning_rate": rate, "epochs": 1}))
+        one.settings = one.settings.model_copy(update={"value_warmup": 0})
+        one.update(0, shard)
+        told[rate] = one.state()[0]
+    values = [name for name in told[1e-2] if name.startswith("value/weight/")]
+    assert values == ["value/weight/head.weight", "value/weight/head.bias"]
+    assert not torch.equal(told[1e-2][values[0]], told[1e-9][values[0]])
+    for name, tensor in told[1e-2].items():
+        if name.startswith("policy/"):
+            assert torch.equal(tensor, told[1e-9][name]), name
 
 
 @pytest.mark.slow
@@ -138,7 +179,7 @@ def test_ppo_raises_a_reward_that_can_be_read_off_the_tokens(
     ppo = PPO(minibatch=8, kl_coef=0.0, kl_target=None, learning_rate=5e-3)
     one = learner(tiny_llama, ppo, Sampling(max_new_tokens=12, temperature=0.1))
 
-    def share(role: str, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def share(_: str, ids: torch.Tensor, mask: torch.Tensor, __: object) -> torch.Tensor:
         return 4 * ((ids > 130) * mask).sum(dim=1) / mask.sum(dim=1)
 
     monkeypatch.setattr(one.roles, "scores", share)

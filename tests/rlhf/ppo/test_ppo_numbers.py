@@ -188,10 +188,10 @@ def test_the_controller_counts_nats_per_sequence() -> None:
 
 CALM = {
     "objective/kl": 2.0,
-    "completion/length": 20.0,
-    "objective/entropy": 1.0,
-    "value/explained_variance": 0.4,
-    "objective/score": 0.0,
+    "completions/mean_length": 20.0,
+    "policy/entropy_avg": 1.0,
+    "val/explained_variance": 0.4,
+    "objective/scores": 0.0,
     "objective/holdout": 0.0,
 }
 
@@ -200,11 +200,11 @@ CALM = {
     ("late", "words"),
     [
         ({"objective/kl": 12.5}, "over the budget"),
-        ({"completion/length": 31.0}, "longer than at the start"),
-        ({"completion/length": 9.0}, "shorter than at the start"),
-        ({"objective/entropy": 0.4}, "entropy fell to 40%"),
-        ({"value/explained_variance": -0.6}, "explains nothing"),
-        ({"objective/holdout": -0.5, "objective/score": 1.0}, "over-optimisation"),
+        ({"completions/mean_length": 31.0}, "longer than at the start"),
+        ({"completions/mean_length": 9.0}, "shorter than at the start"),
+        ({"policy/entropy_avg": 0.4}, "entropy fell to 40%"),
+        ({"val/explained_variance": -0.6}, "explains nothing"),
+        ({"objective/holdout": -0.5, "objective/scores": 1.0}, "over-optimisation"),
     ],
 )
 def test_each_stop_says_why(late: dict[str, float], words: str) -> None:
@@ -217,14 +217,14 @@ def test_each_stop_says_why(late: dict[str, float], words: str) -> None:
 
 @pytest.mark.parametrize(("slope", "stops"), [(+0.5, False), (-0.5, True)])
 def test_a_bad_value_role_that_gets_better_is_left_to_learn(slope: float, stops: bool) -> None:
-    learning = [{**CALM, "value/explained_variance": -7.0 + slope * at} for at in range(12)]
+    learning = [{**CALM, "val/explained_variance": -7.0 + slope * at} for at in range(12)]
     assert (reason(learning, PPO()) is not None) == stops
 
 
 def test_the_hold_out_may_fall_while_the_proxy_does_not_rise() -> None:
-    late = [{**CALM, "objective/holdout": -0.5, "objective/score": -0.1}] * 6
+    late = [{**CALM, "objective/holdout": -0.5, "objective/scores": -0.1}] * 6
     assert reason([CALM] * 6 + late, PPO()) is None
 
 
 def test_a_policy_that_was_certain_from_the_start_divides_by_nothing() -> None:
-    assert reason([{**CALM, "objective/entropy": 0.0}] * 12, PPO()) is None
+    assert reason([{**CALM, "policy/entropy_avg": 0.0}] * 12, PPO()) is None
