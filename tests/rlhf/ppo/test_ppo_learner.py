@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 
-from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer, ppo_dtype
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids
@@ -28,9 +29,13 @@ LAYOUTS = {
 
 
 def learner(
-    folder: Path, ppo: PPO = SMALL, sampling: Sampling = SAMPLING, lora: LoRA | None = None
+    folder: Path,
+    ppo: PPO = SMALL,
+    sampling: Sampling = SAMPLING,
+    lora: LoRA | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Learner:
-    roles = RoleModel(load_base(folder), load_tokenizer(folder))
+    roles = RoleModel(load_base(folder, dtype=dtype), load_tokenizer(folder))
     lora = lora or LoRA()
     for number, name in enumerate(MEMBERS):
         roles.add_role(name, lora, head=True, seed=number)
@@ -73,6 +78,32 @@ def test_every_ratio_is_1_before_the_first_update(tiny_llama: Path) -> None:
         given = (part.ids, part.response_mask, SAMPLING.temperature)
         again = response_logprobs(one.roles, hidden, *given)
         assert torch.allclose(again, part.logprob, atol=1e-6)
+
+
+def test_bf16_weights_keep_the_exact_promises_and_leave_the_rest_in_fp32(tiny_llama: Path) -> None:
+    one = learner(tiny_llama, dtype=torch.bfloat16)
+    assert all(parameter.dtype == torch.float32 for parameter in one.parameters["policy"])
+    assert one.roles.base_digest == learner(tiny_llama).roles.base_digest
+    shard = one.rollout(0, items(one))
+    assert torch.equal(shard.logprob, shard.ref_logprob)
+    for part, allowed in ((shard, 0.0), (shard.rows(torch.tensor([3, 1])), 0.05)):
+        hidden = one.roles.hidden("policy", part.ids, part.mask)
+        given = (part.ids, part.response_mask, SAMPLING.temperature)
+        again = response_logprobs(one.roles, hidden, *given)
+        assert float((again.detach() - part.logprob).abs().max()) <= allowed
+    figures = one.update(0, shard)
+    assert figures["objective/kl"] == 0.0
+    moved = one.rollout(1, items(one))
+    assert not torch.equal(moved.logprob, moved.ref_logprob)
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("auto", None)]
+)
+def test_narrow_models_stay_as_they_are_unless_told(
+    tiny_llama: Path, precision: Literal["auto", "fp32", "bf16"], expected: torch.dtype | None
+) -> None:
+    assert ppo_dtype(tiny_llama, precision) == expected
 
 
 def test_a_value_role_far_off_is_near_before_the_first_update(tiny_llama: Path) -> None:
