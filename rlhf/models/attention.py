@@ -53,7 +53,7 @@ def attention(
     future = _future(length, heads // groups, query.dtype)
     scale = size**-0.5 if scaling is None else scaling
     scores = torch.baddbmm(future, queries, keys.transpose(1, 2), alpha=scale)
-    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    weights = torch.softmax(scores, dim=-1)  # in fp32 inside, whatever goes in and out
     out = torch.bmm(weights, value.reshape(shared))
     return out.view(batch, heads, length, size).transpose(1, 2).contiguous(), None
 

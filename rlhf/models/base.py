@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.errors import ModelError
-from rlhf.models import attention
+from rlhf.models import attention, norm
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
@@ -112,6 +112,7 @@ def load_base(
     torch.nn.Module.to(model, place)
     model.requires_grad_(False).eval()
     attention.use_where_faster(model)
+    norm.use_where_equal(model)
     return model
 
 

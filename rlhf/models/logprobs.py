@@ -12,8 +12,8 @@ from torch import Tensor
 
 from rlhf.models.roles import RoleModel
 
-CHUNK_ELEMENTS = 2**23
-"""Logits computed at once: 32 MiB in fp32, whatever the vocabulary."""
+CHUNK_ELEMENTS = 2**22
+"""Logits computed at once: 16 MiB in fp32, whatever the vocabulary."""
 
 
 def response_logprobs(
@@ -66,7 +66,9 @@ class _TokenLogprobs(torch.autograd.Function):
             if ctx.needs_input_grad[0]:
                 towards = every.exp_().neg_()
                 towards[torch.arange(len(towards)), targets[span]] += 1
-                slope[span] = roles.logits_backward(hidden[span], towards.div_(temperature))
+                if temperature != 1:
+                    towards.div_(temperature)
+                slope[span] = roles.logits_backward(hidden[span], towards)
         ctx.save_for_backward(slope)
         return chosen
 

@@ -30,7 +30,7 @@ from rlhf.ppo.tally import Tally
 from rlhf.seeds import derived
 from rlhf.settings import PPO, Sampling
 
-TRAINING_STATES = 2**24
+TRAINING_STATES = 2**25
 """Tokens x layers x hidden size per pass with gradients: bounds the memory, changes no result."""
 
 
@@ -60,7 +60,7 @@ class Learner:
         self.parameters = {role: [p for _, p in roles.trainable(role)] for role in rates}
         self.optimisers = {
             role: torch.optim.AdamW(
-                self.parameters[role], lr=rate, eps=settings.adam_eps, weight_decay=0.0
+                self.parameters[role], lr=rate, eps=settings.adam_eps, weight_decay=0.0, fused=True
             )
             for role, rate in rates.items()
         }

@@ -85,8 +85,8 @@ def main(shape_name: str, model: str, size: int, iterations: int, given: dict[st
             rolled = workers.roll_out(iteration, batch)
             figures = {**workers.update(iteration), **rolled}
             wall = time.perf_counter() - started
-            busy = sum(seconds for name, seconds in figures.items() if name.startswith("time/"))
-            laps.append({"iteration": wall, "overhead": wall - busy})
+            phases = {n[5:]: seconds for n, seconds in figures.items() if n.startswith("time/")}
+            laps.append({"iteration": wall, "overhead": wall - sum(phases.values()), **phases})
             memory = max(memory, _tree_memory())
     print(json.dumps({"laps": laps[1:], "memory": memory}))
 
