@@ -22,7 +22,8 @@ from reward.splits import HOLDOUT, Plan
 from rlhf.durable import sync_tree
 from rlhf.errors import ModelError, UsageError
 from rlhf.models.base import load_base, load_tokenizer
-from rlhf.models.roles import HEAD, RoleModel
+from rlhf.models.role_files import HEAD
+from rlhf.models.roles import RoleModel
 from rlhf.settings import Sampling
 
 Numbers = NDArray[np.float64]

@@ -1,20 +1,13 @@
-"""Adapters on a base: which layers carry them, and what a folder of one must look like."""
+"""Adapters on a base: which layers carry them."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 from peft import LoraConfig
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from rlhf.errors import ModelError
-from rlhf.models.base import PICKLES
 from rlhf.settings import LoRA
-
-ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def lora_config(base: PreTrainedModel, lora: LoRA) -> LoraConfig:
@@ -35,24 +28,6 @@ def lora_config(base: PreTrainedModel, lora: LoRA) -> LoraConfig:
         layers_to_transform=adapted,
         task_type="CAUSAL_LM",
     )
-
-
-def check_adapter(source: Path) -> None:
-    """Raise ModelError for a folder with a pickle, or without the two files of an adapter."""
-    pickles = [file.name for pattern in PICKLES for file in source.glob(pattern)]
-    if pickles:
-        raise ModelError(f"{source}: {pickles[0]} is a pickle; only safetensors are read")
-    for part in (ADAPTER, ADAPTER_CONFIG):
-        if not (source / part).is_file():
-            raise ModelError(f"{source}: this is no adapter folder; {part} is missing")
-
-
-def plain(config: dict[str, Any]) -> dict[str, Any]:
-    """A PEFT configuration as values that JSON knows, in an order that is always the same."""
-    return {
-        key: sorted(value) if isinstance(value, set) else getattr(value, "value", value)
-        for key, value in config.items()
-    }
 
 
 def _linear_names(base: PreTrainedModel) -> list[str]:

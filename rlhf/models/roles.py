@@ -8,7 +8,6 @@ B sequences of S tokens, hidden size D.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -22,19 +21,13 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.errors import ModelError
-from rlhf.models.adapters import (
-    ADAPTER,
-    ADAPTER_CONFIG,
-    check_adapter,
-    lora_config,
-    plain,
-)
+from rlhf.models import role_files
+from rlhf.models.adapters import lora_config
 from rlhf.models.base import UNLOADABLE, first_line, weights_digest
 from rlhf.models.head import Head
 from rlhf.models.low_rank import LowRankLinear
@@ -44,8 +37,6 @@ from rlhf.settings import LoRA, Sampling
 
 PROBE = "The quick brown fox jumps over 13 lazy dogs? Yes!"
 """Encoded once, to see whether tokenizer and model belong together."""
-
-HEAD, HEAD_CONFIG = "head.safetensors", "head.json"
 
 
 class RoleModel:
@@ -226,22 +217,9 @@ class RoleModel:
         """Write a standard PEFT adapter folder; a role that scores gets its head beside it."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        peft = self._model()
-        weights = get_peft_model_state_dict(peft, adapter_name=name)
-        save_file(
-            {key: value.detach().cpu().contiguous().clone() for key, value in weights.items()},
-            target / ADAPTER,
-            metadata={"format": "pt"},
-        )
-        config = peft.peft_config[name].to_dict()
-        config |= {"inference_mode": True, "base_model_name_or_path": self.base.name_or_path}
-        _write_json(target / ADAPTER_CONFIG, plain(config))
+        role_files.write_adapter(self._model(), name, target, self.base.name_or_path)
         if name in self.heads:
-            tensors = {
-                k: v.detach().cpu().clone() for k, v in self.heads[name].state_dict().items()
-            }
-            save_file(tensors, target / HEAD)
-            _write_json(target / HEAD_CONFIG, self._head_identity())
+            role_files.write_head(self.heads[name], target, self._head_identity())
 
     def load_role(self, name: str, folder: str | Path) -> None:
         """Load a folder that `save_role` wrote (a plain PEFT adapter for roles without a head).
@@ -249,12 +227,14 @@ class RoleModel:
         Raises ModelError for pickles, damaged files, another base, or half or a foreign head.
         """
         source = Path(folder)
-        check_adapter(source)
+        role_files.check_adapter(source)
         known = name in self.roles
         try:
-            self._load_adapter(name, source)
-            if (source / HEAD).exists() or (source / HEAD_CONFIG).exists():
-                self._load_head(name, source)
+            self._add_adapter(name, role_files.read_config(source), 0)
+            role_files.read_adapter(self._model(), name, source)
+            head = role_files.read_head(source, self.hidden_size, self._head_identity())
+            if head is not None:
+                self.heads[name] = head.to(self.device)
         except (ModelError, *UNLOADABLE) as broken:
             if not known:
                 self._forget(name)
@@ -263,20 +243,6 @@ class RoleModel:
             raise ModelError(
                 f"{source}: this role is damaged or for another model ({first_line(broken)})"
             ) from broken
-
-    def _load_adapter(self, name: str, source: Path) -> None:
-        config = LoraConfig.from_pretrained(str(source))
-        config.inference_mode = False
-        self._add_adapter(name, config, 0)
-        result: Any = set_peft_model_state_dict(
-            self._model(), load_file(source / ADAPTER), adapter_name=name
-        )
-        foreign = [key for key in result.unexpected_keys if "lora_" in key]
-        if foreign:
-            raise ModelError(f"{source}: the adapter is for another model (has {foreign[0]})")
-        absent = [key for key in result.missing_keys if "lora_" in key and f".{name}." in key]
-        if absent:
-            raise ModelError(f"{source}: the adapter is incomplete, {absent[0]} is missing")
 
     def _forget(self, name: str) -> None:
         """Take away a role that was refused while it was loaded."""
@@ -293,8 +259,8 @@ class RoleModel:
     def _head(self, role: str) -> Head:
         if role not in self.heads:
             raise ModelError(
-                f"the role '{role}' has no head and cannot score; {HEAD} and {HEAD_CONFIG} "
-                "belong beside its adapter"
+                f"the role '{role}' has no head and cannot score; {role_files.HEAD} and "
+                f"{role_files.HEAD_CONFIG} belong beside its adapter"
             )
         return self.heads[role]
 
@@ -308,20 +274,6 @@ class RoleModel:
                 f"the tokenizer uses token {max(spoken)}, the model has only {known}; "
                 "they do not belong together"
             )
-
-    def _load_head(self, name: str, source: Path) -> None:
-        for part in (HEAD, HEAD_CONFIG):
-            if not (source / part).is_file():
-                raise ModelError(f"{source}: the reward head is incomplete, {part} is missing")
-        told = json.loads((source / HEAD_CONFIG).read_text(encoding="utf-8"))
-        for key, mine in self._head_identity().items():
-            if told.get(key) != mine:
-                raise ModelError(
-                    f"{source}: the reward head belongs to another {key.replace('_', ' ')}"
-                )
-        head = Head(self.hidden_size, 0)
-        head.load_state_dict(load_file(source / HEAD))
-        self.heads[name] = head.to(self.device)
 
     def _head_identity(self) -> dict[str, Any]:
         return {
@@ -350,7 +302,3 @@ class RoleModel:
         if self._peft is None:
             raise KeyError("no role has been added yet")
         return self._peft
-
-
-def _write_json(file: Path, plain: dict[str, Any]) -> None:
-    file.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -7,8 +7,7 @@ from pathlib import Path
 from peft import PeftModel
 
 from rlhf.models.base import load_base, load_tokenizer
-
-ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+from rlhf.models.role_files import ADAPTER, ADAPTER_CONFIG
 
 
 def merge_in_place(folder: Path, base: str) -> None:
@@ -16,5 +15,5 @@ def merge_in_place(folder: Path, base: str) -> None:
     adapted = PeftModel.from_pretrained(load_base(base, device="cpu"), str(folder))
     adapted.merge_and_unload().save_pretrained(folder)
     load_tokenizer(base).save_pretrained(folder)
-    for name in ADAPTER_FILES:
+    for name in (ADAPTER, ADAPTER_CONFIG):
         (folder / name).unlink()
