@@ -57,6 +57,11 @@ def before_ppo(home: Path) -> None:
     store.close()
 
 
+def copied(ready: Path, home: Path) -> None:
+    """Another home with the same past, less the sockets of Ray's last session."""
+    shutil.copytree(ready, home, ignore=shutil.ignore_patterns("ray"))
+
+
 def candidate(home: Path) -> str:
     """Run PPO to its end; the candidate's digest."""
     store = open_store(home)
@@ -71,7 +76,7 @@ def candidate(home: Path) -> str:
 
 def candidate_after_a_kill(ready: Path, home: Path, point: Point) -> str:
     """The digest of a run on a copy of `ready` that was killed at `point` and started again."""
-    shutil.copytree(ready, home)
+    copied(ready, home)
     store = open_store(home)
     with _runner(home, store) as runner:
         patience = threading.Event()

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks._record import Goal, finish, parser
-from tests.killed_ppo import before_ppo, candidate, candidate_after_a_kill, points
+from tests.killed_ppo import before_ppo, candidate, candidate_after_a_kill, copied, points
 
 KILLS, QUICK_KILLS = 50, 5
 PACE_S = 1.0
@@ -25,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="crash-") as scratch:
         ready, whole = Path(scratch) / "ready", Path(scratch) / "whole"
         before_ppo(ready)
-        shutil.copytree(ready, whole)
+        copied(ready, whole)
         expected = candidate(whole)
         for number, point in enumerate(kills, start=1):
             home = Path(scratch) / f"killed-{number}"
