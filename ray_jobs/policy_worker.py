@@ -23,11 +23,10 @@ from rlhf.models.text import prompt_ids
 from rlhf.ppo.experience import Experience
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
+from rlhf.ppo.scoring import POLICY, add_value
 from rlhf.settings import Settings
 
 HOLDOUT = "holdout"
-POLICY = "policy"
-VALUE = "value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,7 @@ class PolicyWorker:
         self.roles.load_role(POLICY, Path(spec.policy))
         for name, folder in (*spec.members.items(), (HOLDOUT, spec.holdout)):
             self.roles.load_role(name, Path(folder))
-        if spec.settings.ppo.value_layout == "adapter":
-            self.roles.copy_role(min(spec.members), VALUE)
-        else:
-            self.roles.copy_head(min(spec.members), VALUE)
+        add_value(self.roles, spec.settings.ppo.value_layout, min(spec.members))
         self.shard: Experience | None = None
 
     def address(self) -> str:

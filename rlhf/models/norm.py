@@ -34,27 +34,27 @@ def use_where_equal(model: PreTrainedModel) -> None:
     """Replace every root mean square norm of a frozen model that ours equals."""
     for parent in list(model.modules()):
         for name, child in parent.named_children():
-            if type(child).__name__.endswith("RMSNorm") and _equal(child):
-                setattr(parent, name, _ours(child))
+            ours = _ours(child) if type(child).__name__.endswith("RMSNorm") else None
+            if ours is not None and _equal(child, ours):
+                setattr(parent, name, ours)
 
 
-def _ours(norm: nn.Module) -> FrozenRMSNorm:
-    eps = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
-    assert isinstance(eps, float)
-    assert isinstance(norm.weight, nn.Parameter)
-    return FrozenRMSNorm(norm.weight, eps)
-
-
-@torch.no_grad()
-def _equal(norm: nn.Module) -> bool:
+def _ours(norm: nn.Module) -> FrozenRMSNorm | None:
+    """The same norm in our form; none when it lacks what ours needs, or is being trained."""
     weight = getattr(norm, "weight", None)
     eps = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
     if not isinstance(weight, nn.Parameter) or weight.requires_grad or not isinstance(eps, float):
-        return False
+        return None
+    return FrozenRMSNorm(weight, eps)
+
+
+@torch.no_grad()
+def _equal(norm: nn.Module, ours: FrozenRMSNorm) -> bool:
     noise = torch.Generator().manual_seed(PROBE_SEED)
+    weight = ours.weight
     x = torch.randn(4, len(weight), generator=noise).to(weight.device, weight.dtype)
     theirs: Tensor = norm(x)
-    return torch.allclose(_ours(norm)(x), theirs, rtol=ALLOWED, atol=1e-6)
+    return torch.allclose(ours(x), theirs, rtol=ALLOWED, atol=1e-6)
 
 
 class _Norm(torch.autograd.Function):

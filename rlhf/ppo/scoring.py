@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +20,14 @@ POLICY, VALUE = "policy", "value"
 
 SCORING_ROWS = 32
 """Sequences per forward pass; like lengths go together."""
+
+
+def add_value(roles: RoleModel, layout: Literal["adapter", "policy"], source: str) -> None:
+    """Let the value start as the reward model `source`: its adapter and head, or its head alone."""
+    if layout == "adapter":
+        roles.copy_role(source, VALUE)
+    else:
+        roles.copy_head(source, VALUE)
 
 
 @dataclass(frozen=True, slots=True)

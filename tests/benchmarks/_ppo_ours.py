@@ -16,17 +16,16 @@ from rlhf.models.base import load_base, load_tokenizer, ppo_dtype
 from rlhf.models.roles import RoleModel
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
+from rlhf.ppo.scoring import add_value
 from rlhf.settings import PPO, LoRA, Sampling
 from tests.benchmarks._ppo_work import (
     ALPHA,
-    EPOCHS,
-    LEARNING_RATE,
-    MINIBATCH,
     PROMPTS,
     RANK,
     RESPONSE,
     SHAPES,
     peak_memory,
+    ppo_settings,
     queries,
 )
 
@@ -37,24 +36,13 @@ def main(shape_name: str, model: str, iterations: int, settings: dict[str, Any])
     """Train for some iterations, the first of which is not counted."""
     torch.set_num_threads(2)
     shape = SHAPES[shape_name]
-    told = {
-        "epochs": EPOCHS,
-        "rollouts": shape.batch,
-        "minibatch": MINIBATCH,
-        "learning_rate": LEARNING_RATE,
-        "value_learning_rate": LEARNING_RATE,
-        "approx_kl_stop": 1e6,
-    }
     lora = LoRA(r=RANK, alpha=ALPHA, adapted_layers=settings.pop("adapted_layers", "all"))
-    ppo = PPO.model_validate(told | settings)
+    ppo = PPO.model_validate(ppo_settings(shape) | settings)
     dtype = ppo_dtype(model, ppo.precision)
     roles = RoleModel(load_base(model, dtype=dtype), load_tokenizer(model))
     roles.add_role("policy", lora, head=False, seed=0)
     roles.add_role(REWARD, lora, head=True, seed=1)
-    if ppo.value_layout == "policy":
-        roles.copy_head(REWARD, "value")
-    else:
-        roles.copy_role(REWARD, "value")
+    add_value(roles, ppo.value_layout, REWARD)
     learner = Learner(
         roles,
         ppo,

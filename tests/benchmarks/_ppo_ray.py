@@ -22,13 +22,11 @@ from rlhf.models.roles import RoleModel
 from rlhf.settings import LoRA, Settings
 from tests.benchmarks._ppo_work import (
     ALPHA,
-    EPOCHS,
-    LEARNING_RATE,
-    MINIBATCH,
     PROMPTS,
     RANK,
     RESPONSE,
     SHAPES,
+    ppo_settings,
     questions,
 )
 
@@ -49,15 +47,7 @@ def main(shape_name: str, model: str, size: int, iterations: int, given: dict[st
     shape = SHAPES[shape_name]
     settings = Settings.model_validate(
         {
-            "ppo": {
-                "epochs": EPOCHS,
-                "rollouts": shape.batch,
-                "minibatch": MINIBATCH,
-                "learning_rate": LEARNING_RATE,
-                "value_learning_rate": LEARNING_RATE,
-                "approx_kl_stop": 1e6,
-                **given,
-            },
+            "ppo": ppo_settings(shape) | given,
             "sampling": {"max_new_tokens": RESPONSE},
             "reward": {"pessimism": 0.0},
             "ray": {"workers": size},

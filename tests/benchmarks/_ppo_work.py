@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -89,6 +90,18 @@ def flop(
         score=(layers - upper + passes * upper) * tokens + 2 * head * answered,
         update=epochs * step,
     )
+
+
+def ppo_settings(shape: Shape) -> dict[str, Any]:
+    """The work as settings of our engine; no epoch may end early."""
+    return {
+        "epochs": EPOCHS,
+        "rollouts": shape.batch,
+        "minibatch": MINIBATCH,
+        "learning_rate": LEARNING_RATE,
+        "value_learning_rate": LEARNING_RATE,
+        "approx_kl_stop": 1e6,
+    }
 
 
 def make_model(folder: Path, shape: Shape) -> None:

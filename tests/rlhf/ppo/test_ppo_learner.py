@@ -14,6 +14,7 @@ from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
+from rlhf.ppo.scoring import add_value
 from rlhf.settings import PPO, LoRA, Sampling
 
 MEMBERS = ["reward-0", "reward-1", "reward-2"]
@@ -40,10 +41,7 @@ def learner(
     for number, name in enumerate(MEMBERS):
         roles.add_role(name, lora, head=True, seed=number)
     roles.add_role("policy", lora, head=False, seed=9)
-    if ppo.value_layout == "adapter":
-        roles.copy_role(MEMBERS[0], "value")
-    else:
-        roles.copy_head(MEMBERS[0], "value")
+    add_value(roles, ppo.value_layout, MEMBERS[0])
     return Learner(roles, ppo, sampling, members=MEMBERS, pessimism=1.0, seed=3)
 
 
