@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from rlhf.errors import InputError
 
 DEFAULT_HOME = Path("~/.rlhf")
+ValueLayout = Literal["adapter", "policy", "reward"]
 
 
 class _Branch(BaseModel):
@@ -131,8 +132,9 @@ class PPO(_Branch):
     dual_clip: float = Field(3.0, gt=1)
     """Lower bound for negative advantages (Ye et al., 2020)."""
     value_clip: PositiveFloat = 0.2
-    value_layout: Literal["adapter", "policy"] = "adapter"
-    """Where the value reads: an adapter of its own, or the policy's states (half the update)."""
+    value_layout: ValueLayout = "adapter"
+    """What the value's head reads: states of an adapter of its own, which is trained with it (twice
+    the update's work), of the policy, or of the first reward model, which scoring leaves behind."""
     value_warmup: int = Field(10, ge=0)
     """Value-only optimiser steps before the first policy update of a round."""
     score_clip: PositiveFloat = 5.0

@@ -198,9 +198,12 @@ class RoleModel:
 
     def scores(self, role: str, ids: Tensor, mask: Tensor, trunk: Tensor | None = None) -> Tensor:
         """Score [B] of each sequence, read at its last attended token."""
-        hidden = self.hidden(role, ids, mask, trunk)
+        return self.scores_of(role, self.hidden(role, ids, mask, trunk), mask)
+
+    def scores_of(self, role: str, hidden: Tensor, mask: Tensor) -> Tensor:
+        """The same from the role's hidden states [B, S, D]."""
         last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
-        rows = torch.arange(len(ids), device=ids.device)
+        rows = torch.arange(len(mask), device=mask.device)
         return self.head(role, hidden[rows, last])
 
     def head(self, role: str, hidden: Tensor) -> Tensor:

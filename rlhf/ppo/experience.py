@@ -16,6 +16,7 @@ class Sequences:
     mask: Tensor
     response_mask: Tensor
     trunk: Tensor | None = None
+    value_states: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Experience:
     """[B, S] targets of the value."""
     trunk: Tensor | None = None
     """[B, S, D] output of the layers below all adapters (`rlhf.models.trunk`), if there are any."""
+    value_states: Tensor | None = None
+    """[B, S, D] what the value's head reads, where no update changes it (layout `reward`)."""
 
     def __len__(self) -> int:
         return len(self.ids)

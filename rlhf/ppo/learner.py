@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,9 +53,7 @@ class Learner:
         self.reduce = reduce or Alone()
         self.kl = KLController(settings.kl_coef, settings.kl_target, settings.kl_horizon)
         self.seconds: dict[str, float] = {}
-        self.shared = settings.value_layout == "policy"
-        value_role = POLICY if self.shared else VALUE
-        self.scorer = Scorer(roles, members, value_role, sampling.temperature)
+        self.scorer = Scorer(roles, members, settings.value_layout, sampling.temperature)
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
         self.parameters = {role: [p for _, p in roles.trainable(role)] for role in rates}
         self.optimisers = {
@@ -99,14 +97,14 @@ class Learner:
         if iteration == 0:
             shard = self._warm_up(shard, steps)
         advantage = whiten(shard.advantage, shard.response_mask, self.reduce)
+        whitened = replace(shard, advantage=advantage)
         told = Tally()
         epochs = 0
         for epoch in range(self.settings.epochs):
             epochs += 1
             one = Tally()
-            for rows in self._minibatches(shard, iteration, epoch, steps):
-                states = self._policy_step(shard, advantage, rows, one)
-                self._value_step(shard, rows, one, self.settings.value_clip, states)
+            for rows, tokens in self._minibatches(shard, iteration, epoch, steps):
+                self._step(whitened, rows, tokens, one)
             told.add(one)
             too_far = one.mean("approx_kl", "tokens", self.reduce) > self.settings.approx_kl_stop
             if too_far:
@@ -174,6 +172,7 @@ class Learner:
             advantage=advantage,
             returns=returns,
             trunk=seen.trunk,
+            value_states=seen.value_states,
         )
 
     def _targets(self, reward: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -192,10 +191,16 @@ class Learner:
 
     def _minibatches(
         self, shard: Experience, iteration: int, epoch: int, steps: int
-    ) -> list[Tensor]:
-        """Row numbers of this worker's part of each mini-batch."""
+    ) -> list[tuple[Tensor, float]]:
+        """Of each mini-batch: this worker's row numbers, all workers' response tokens.
+
+        Collective.
+        """
         seed = derived(self.seed, iteration, epoch, self.reduce.rank)
-        return minibatches(len(shard), steps, seed)
+        batches = minibatches(len(shard), steps, seed)
+        tokens = [shard.response_mask[rows].sum() for rows in batches]
+        total = self.reduce.sum_(torch.stack(tokens).double()).clamp_min(1)
+        return list(zip(batches, total.tolist(), strict=True))
 
     def _warm_up(self, shard: Experience, steps: int) -> Experience:
         """Value-only steps, so that the first advantages are not noise (verl, NeMo-RL).
@@ -203,103 +208,100 @@ class Learner:
         They are not clipped: a value role that starts far off has to get near in a few steps.
         Returns the shard with the values and advantages of the value role as it is now.
         """
-        batches: list[Tensor] = []
+        batches: list[tuple[Tensor, float]] = []
         lap = 0
         while len(batches) < self.settings.value_warmup:
             lap += 1
             batches += self._minibatches(shard, 0, -lap, steps)
-        for rows in batches[: self.settings.value_warmup]:
-            self._value_step(shard, rows, Tally(), math.inf)
+        for rows, tokens in batches[: self.settings.value_warmup]:
+            for one in self._parts(shard, rows):
+                self._value_backward(one, tokens, Tally(), math.inf)
+            self._descend(VALUE)
         value = self.scorer.values(shard)
         advantage, returns = self._targets(shard.reward, value, shard.response_mask)
         return replace(shard, value=value, advantage=advantage, returns=returns)
 
-    def _policy_step(
-        self, shard: Experience, advantage: Tensor, rows: Tensor, tally: Tally
-    ) -> list[Tensor]:
-        """One step of the policy; its hidden states [b, s, D] of each part, before the step."""
-        settings, states = self.settings, []
-        tokens = self._global_tokens(shard, rows)
-        for part in self._parts(shard, rows):
-            one = replace(shard, advantage=advantage).rows(part)
-            hidden = self.roles.hidden(POLICY, one.ids, one.mask, one.trunk)
-            states.append(hidden.detach())
-            lost = policy_loss(
-                response_logprobs(
-                    self.roles, hidden, one.ids, one.response_mask, self.sampling.temperature
-                ),
-                one.logprob,
-                one.advantage,
-                one.response_mask,
-                clip=settings.clip,
-                dual_clip=settings.dual_clip,
-            )
-            (lost.loss / tokens).backward()
-            tally.count(
-                tokens=one.response_mask.sum(),
-                policy_loss=lost.loss,
-                approx_kl=lost.approx_kl,
-                policy_clipped=lost.clipped,
-            )
-        self._step(POLICY)
-        return states
+    def _step(self, shard: Experience, rows: Tensor, tokens: float, tally: Tally) -> None:
+        """One step of policy and value on a mini-batch. Collective."""
+        for one in self._parts(shard, rows):
+            states = self._policy_backward(one, tokens, tally)
+            self._value_backward(one, tokens, tally, self.settings.value_clip, states)
+        self._descend(POLICY, VALUE)
 
-    def _value_step(
+    def _policy_backward(self, one: Experience, tokens: float, tally: Tally) -> Tensor:
+        """Add the policy's gradient; returns its hidden states [b, s, D]."""
+        hidden = self.roles.hidden(POLICY, one.ids, one.mask, one.trunk)
+        lost = policy_loss(
+            response_logprobs(
+                self.roles, hidden, one.ids, one.response_mask, self.sampling.temperature
+            ),
+            one.logprob,
+            one.advantage,
+            one.response_mask,
+            clip=self.settings.clip,
+            dual_clip=self.settings.dual_clip,
+        )
+        (lost.loss / tokens).backward()
+        tally.count(
+            tokens=one.response_mask.sum(),
+            policy_loss=lost.loss,
+            approx_kl=lost.approx_kl,
+            policy_clipped=lost.clipped,
+        )
+        return hidden.detach()
+
+    def _value_backward(
         self,
-        shard: Experience,
-        rows: Tensor,
+        one: Experience,
+        tokens: float,
         tally: Tally,
         clip: float,
-        states: Sequence[Tensor] = (),
+        policy_states: Tensor | None = None,
     ) -> None:
-        """One step of the value; `states` spare it a pass when it reads the policy's."""
-        tokens = self._global_tokens(shard, rows)
-        for number, part in enumerate(self._parts(shard, rows)):
-            one = shard.rows(part)
-            known = states[number] if self.shared and states else None
-            value = self.scorer.value_of(self._value_states(one, known), one.response_mask)
-            lost = value_loss(value, one.value, one.returns, one.response_mask, clip=clip)
-            (lost.loss / tokens).backward()
-            tally.count(value_loss=lost.loss, value_clipped=lost.clipped)
-        self._step(VALUE)
+        """Add the value's gradient, which never reaches the policy."""
+        states = self._value_states(one, policy_states)
+        value = self.scorer.value_of(states, one.response_mask)
+        lost = value_loss(value, one.value, one.returns, one.response_mask, clip=clip)
+        (lost.loss / tokens).backward()
+        tally.count(value_loss=lost.loss, value_clipped=lost.clipped)
 
-    def _value_states(self, one: Experience, known: Tensor | None) -> Tensor:
-        """What the value's head reads; it sends no gradient into the policy."""
-        if known is not None:
-            return known
-        with torch.set_grad_enabled(not self.shared):
-            return self.roles.hidden(self.scorer.value_role, one.ids, one.mask, one.trunk)
+    def _value_states(self, one: Experience, policy_states: Tensor | None) -> Tensor:
+        """What the value's head reads [b, s, D], from a pass only where no other left it behind."""
+        if one.value_states is not None:
+            return one.value_states
+        role = self.scorer.value_role
+        if role == POLICY and policy_states is not None:
+            return policy_states
+        with torch.set_grad_enabled(role == VALUE):
+            return self.roles.hidden(role, one.ids, one.mask, one.trunk)
 
-    def _parts(self, shard: Experience, rows: Tensor) -> Sequence[Tensor]:
+    def _parts(self, shard: Experience, rows: Tensor) -> Iterator[Experience]:
         """Micro-batches of like lengths; none for a worker that has no row of a mini-batch."""
         if not len(rows):
-            return ()
+            return
         lengths = shard.mask[rows].sum(dim=1)
         states = len(rows) * int(lengths.max()) * self.roles.states_per_token
         parts = min(len(rows), math.ceil(states / TRAINING_STATES))
-        return rows[lengths.argsort(stable=True)].tensor_split(parts)
+        for part in rows[lengths.argsort(stable=True)].tensor_split(parts):
+            yield shard.rows(part)
 
-    def _global_tokens(self, shard: Experience, rows: Tensor) -> Tensor:
-        """Response tokens of a mini-batch over all workers: what its losses are divided by."""
-        own = shard.response_mask[rows].sum().double().unsqueeze(0)
-        return self.reduce.sum_(own)[0].clamp_min(1)
-
-    def _step(self, role: str) -> None:
-        """Sum the gradients over the workers, clip their norm, and take one optimiser step."""
-        parameters = self.parameters[role]
+    def _descend(self, *roles: str) -> None:
+        """Sum the gradients over the workers, clip each role's norm, and step its optimiser."""
+        parameters = [one for role in roles for one in self.parameters[role]]
         flat = torch.cat([_gradient(parameter).flatten() for parameter in parameters])
         self.reduce.sum_(flat)
-        for parameter, part in zip(
-            parameters, flat.split([p.numel() for p in parameters]), strict=True
-        ):
+        parts = flat.split([parameter.numel() for parameter in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
-        norm = nn.utils.clip_grad_norm_(parameters, self.settings.max_grad_norm)
-        if not torch.isfinite(norm):
-            raise FloatingPointError(
-                f"the {role}'s gradient is not finite; lower ppo.learning_rate or the reward clip"
-            )
-        self.optimisers[role].step()
-        self.optimisers[role].zero_grad(set_to_none=True)
+        for role in roles:
+            norm = nn.utils.clip_grad_norm_(self.parameters[role], self.settings.max_grad_norm)
+            if not torch.isfinite(norm):
+                raise FloatingPointError(
+                    f"the {role}'s gradient is not finite; lower ppo.learning_rate or the reward "
+                    "clip"
+                )
+            self.optimisers[role].step()
+            self.optimisers[role].zero_grad(set_to_none=True)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

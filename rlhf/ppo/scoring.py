@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from rlhf.models.logprobs import response_logprobs, response_logprobs_and_entropy
 from rlhf.models.roles import RoleModel
 from rlhf.ppo.experience import Experience, Sequences
+from rlhf.settings import ValueLayout
 
 POLICY, VALUE = "policy", "value"
 
@@ -22,7 +23,7 @@ SCORING_ROWS = 32
 """Sequences per forward pass; like lengths go together."""
 
 
-def add_value(roles: RoleModel, layout: Literal["adapter", "policy"], source: str) -> None:
+def add_value(roles: RoleModel, layout: ValueLayout, source: str) -> None:
     """Let the value start as the reward model `source`: its adapter and head, or its head alone."""
     if layout == "adapter":
         roles.copy_role(source, VALUE)
@@ -40,16 +41,17 @@ class Views:
     value: Tensor
     scores_KB: Tensor
     trunk: Tensor | None
+    value_states: Tensor | None
 
 
 class Scorer:
     """Looks at sequences with all roles; `value_role` is the one whose states the value reads."""
 
     def __init__(
-        self, roles: RoleModel, members: Sequence[str], value_role: str, temperature: float
+        self, roles: RoleModel, members: Sequence[str], layout: ValueLayout, temperature: float
     ) -> None:
         self.roles, self.members, self.temperature = roles, list(members), temperature
-        self.value_role = value_role
+        self.value_role = {"adapter": VALUE, "policy": POLICY, "reward": members[0]}[layout]
 
     @torch.no_grad()
     def views(self, part: Sequences) -> Views:
@@ -57,11 +59,12 @@ class Scorer:
         roles, count, width = self.roles, *part.ids.shape
         logprob, entropy, ref_logprob, value = torch.zeros(4, count, width, device=roles.device)
         scores_KB = torch.zeros(len(self.members), count, device=roles.device)
-        trunks: Tensor | None = None
+        trunks, value_states = _Kept(count, width), _Kept(count, width)
         for rows, one in _batches(part):
             at = (rows, slice(one.ids.shape[1]))
             ids, response, t = one.ids, one.response_mask, self.temperature
             hidden, trunk = roles.hidden_and_trunk(POLICY, ids, one.mask)
+            trunks.put(at, trunk)
             logprob[at], entropy[at] = response_logprobs_and_entropy(
                 roles, hidden, ids, response, t
             )
@@ -71,12 +74,13 @@ class Scorer:
                 hidden = roles.hidden(self.value_role, ids, one.mask, trunk)
             value[at] = self.value_of(hidden, response)
             for k, member in enumerate(self.members):
-                scores_KB[k, rows] = roles.scores(member, ids, one.mask, trunk)
-            if trunk is not None:
-                if trunks is None:
-                    trunks = trunk.new_zeros(count, width, trunk.shape[-1])
-                trunks[at] = trunk
-        return Views(logprob, entropy, ref_logprob, value, scores_KB, trunks)
+                if member == self.value_role:
+                    value_states.put(at, hidden)
+                    scores_KB[k, rows] = roles.scores_of(member, hidden, one.mask)
+                else:
+                    scores_KB[k, rows] = roles.scores(member, ids, one.mask, trunk)
+        kept = (trunks.tensor, value_states.tensor)
+        return Views(logprob, entropy, ref_logprob, value, scores_KB, *kept)
 
     @torch.no_grad()
     def scores(self, role: str, part: Sequences | Experience) -> Tensor:
@@ -91,7 +95,9 @@ class Scorer:
         """The value [B, S] before each response token."""
         value = torch.zeros(part.ids.shape, device=self.roles.device)
         for rows, one in _batches(part):
-            hidden = self.roles.hidden(self.value_role, one.ids, one.mask, one.trunk)
+            hidden = one.value_states
+            if hidden is None:
+                hidden = self.roles.hidden(self.value_role, one.ids, one.mask, one.trunk)
             value[rows, : one.ids.shape[1]] = self.value_of(hidden, one.response_mask)
         return value
 
@@ -101,11 +107,29 @@ class Scorer:
         return torch.nn.functional.pad(value[:, :-1], (1, 0)) * response_mask
 
 
+class _Kept:
+    """Hidden states [B, S, D] that are put together from batches; none until there is one."""
+
+    def __init__(self, count: int, width: int) -> None:
+        self.shape, self.tensor = (count, width), cast(Tensor | None, None)
+
+    def put(self, at: tuple[Tensor, slice], states: Tensor | None) -> None:
+        """Keep a batch's [b, s, D]."""
+        if states is None:
+            return
+        if self.tensor is None:
+            self.tensor = states.new_zeros(*self.shape, states.shape[-1])
+        self.tensor[at] = states
+
+
 def _batches(part: Sequences | Experience) -> Iterator[tuple[Tensor, Sequences]]:
     """(row numbers, those rows without the padding that none of them needs)."""
     lengths = part.mask.sum(dim=1)
     for rows in lengths.argsort(stable=True).split(SCORING_ROWS):
         span = slice(int(lengths[rows].max()))
-        trunk = None if part.trunk is None else part.trunk[rows, span]
         masks = (part.mask[rows, span], part.response_mask[rows, span])
-        yield rows, Sequences(part.ids[rows, span], *masks, trunk)
+        kept = (
+            None if states is None else states[rows, span]
+            for states in (part.trunk, part.value_states)
+        )
+        yield rows, Sequences(part.ids[rows, span], *masks, *kept)

@@ -12,8 +12,9 @@ ratings of the same simulated annotators.
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -32,6 +33,7 @@ from rlhf.models.sampling import sample
 from rlhf.models.text import decode, prompt_ids
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
+from rlhf.ppo.scoring import add_value
 from rlhf.seeds import derived
 from rlhf.settings import PPO, LoRA, Reward, Sampling
 from rlhf.starter.annotators import crew
@@ -63,11 +65,14 @@ CAREFUL = PPO(iterations=ITERATIONS)
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Proxy (standard deviations of the reference), gold and KL, per iteration."""
+    """Proxy (standard deviations of the reference), gold and KL in nats, per iteration."""
 
     proxy: list[float]
     gold: list[float]
     kl: list[float]
+    explained: list[float]
+    """Variance of the returns that the value explains."""
+    seconds: list[float]
 
     def hacked(self) -> bool:
         """Whether at some iteration the proxy is up by one and gold below the start."""
@@ -115,8 +120,8 @@ def study(seed: int) -> dict[str, Course]:
     asked = prompts("train", 2 * COMPARISONS, seed)
     rows = rated(asked[:COMPARISONS], seed)
     with tempfile.TemporaryDirectory(prefix="learning-") as scratch:
-        naive = _reward_models(Path(scratch) / "naive", rows, asked, members=1, seed=seed)
-        careful = _reward_models(Path(scratch) / "careful", rows, asked, members=3, seed=seed)
+        naive = reward_models(Path(scratch) / "naive", rows, asked, members=1, seed=seed)
+        careful = reward_models(Path(scratch) / "careful", rows, asked, members=3, seed=seed)
         return {
             "naive": course(naive, asked, NAIVE, seed=seed),
             "careful": course(careful, asked, CAREFUL, seed=seed),
@@ -153,21 +158,27 @@ def rated(asked: Sequence[WorldPrompt], seed: int) -> list[Preference]:
 
 
 def course(
-    folders: dict[str, Path], asked: Sequence[WorldPrompt], ppo: PPO, *, seed: int
+    folders: dict[str, Path],
+    asked: Sequence[WorldPrompt],
+    ppo: PPO,
+    *,
+    seed: int,
+    lora: LoRA | None = None,
 ) -> Course:
     """PPO against the reward models in `folders`, watched by gold."""
     torch.manual_seed(seed)
     tokenizer = load_tokenizer(starter.MODEL_PATH)
     roles = RoleModel(load_base(starter.MODEL_PATH), tokenizer)
-    roles.add_role("policy", LoRA(), head=False, seed=seed)
+    roles.add_role("policy", lora or LoRA(), head=False, seed=seed)
     for name, folder in folders.items():
         roles.load_role(name, folder)
-    roles.copy_role(min(folders), "value")
+    add_value(roles, ppo.value_layout, min(folders))
     learner = Learner(
         roles, ppo, SAMPLING, members=sorted(folders), pessimism=Reward().pessimism, seed=seed
     )
-    seen = Course([], [], [])
+    seen = Course([], [], [], [], [])
     for iteration in range(ppo.iterations):
+        started = time.perf_counter()
         batch = [asked[(iteration * ppo.rollouts + i) % len(asked)] for i in range(ppo.rollouts)]
         items = [
             PromptItem(i, iteration, prompt_ids(tokenizer, one.messages, SAMPLING))
@@ -179,7 +190,9 @@ def course(
             for ids, mask in zip(shard.ids, shard.response_mask, strict=True)
         ]
         figures = learner.update(iteration, shard)
+        seen.seconds.append(time.perf_counter() - started)
         seen.proxy.append(figures["objective/scores"])
+        seen.explained.append(figures["val/explained_variance"])
         seen.kl.append(figures["objective/kl"])
         seen.gold.append(
             fmean(gold(p.messages, p.meta, text) for p, text in zip(batch, texts, strict=True))
@@ -187,13 +200,19 @@ def course(
     return seen
 
 
-def _reward_models(
-    folder: Path, rows: list[Preference], asked: Sequence[WorldPrompt], *, members: int, seed: int
+def reward_models(
+    folder: Path,
+    rows: list[Preference],
+    asked: Sequence[WorldPrompt],
+    *,
+    members: int,
+    seed: int,
+    lora: LoRA | None = None,
 ) -> dict[str, Path]:
     """Trained and normalised role folders by name; a single one sees every row once."""
     tokenizer = load_tokenizer(starter.MODEL_PATH)
     roles = RoleModel(load_base(starter.MODEL_PATH), tokenizer)
-    roles.add_role("policy", LoRA(), head=False, seed=0)
+    roles.add_role("policy", lora or LoRA(), head=False, seed=0)
     reference = _answers(roles, None, asked[COMPARISONS:], seed, 2)
     encoder = Encoder(tokenizer, SAMPLING, longest=roles.context)
     folders = {}
@@ -207,7 +226,7 @@ def _reward_models(
             (),
             folder / name,
             settings=Reward(),
-            lora=LoRA(),
+            lora=lora or LoRA(),
             sampling=SAMPLING,
         )
         roles.load_role(name, folder / name)
@@ -234,12 +253,7 @@ def _answers(
 
 
 def _plain(course: Course) -> dict[str, Any]:
-    return {
-        "proxy": course.proxy,
-        "gold": course.gold,
-        "kl": course.kl,
-        "hacked": course.hacked(),
-    }
+    return asdict(course) | {"hacked": course.hacked()}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ SMALL = PPO(rollouts=12, minibatch=4, value_warmup=2)
 LAYOUTS = {
     "value adapter": (SMALL, LoRA()),
     "value on the policy": (SMALL.model_copy(update={"value_layout": "policy"}), LoRA()),
+    "value on a reward model": (SMALL.model_copy(update={"value_layout": "reward"}), LoRA()),
     "upper layers": (SMALL, LoRA(adapted_layers="top-half")),
 }
 
@@ -177,11 +178,12 @@ def test_the_base_is_the_same_after_roles_were_switched(tiny_llama: Path) -> Non
     assert all(torch.equal(parameter, before[name]) for name, parameter in after.items())
 
 
-def test_a_value_on_the_policys_states_learns_and_leaves_the_policy_alone(
-    tiny_llama: Path,
+@pytest.mark.parametrize("layout", ["value on the policy", "value on a reward model"])
+def test_a_value_without_an_adapter_learns_and_leaves_the_others_alone(
+    tiny_llama: Path, layout: str
 ) -> None:
     """Its head alone is trained, and the policy takes the step that it takes without it."""
-    ppo, _ = LAYOUTS["value on the policy"]
+    ppo, _ = LAYOUTS[layout]
     shard = learner(tiny_llama, ppo).rollout(0, items(learner(tiny_llama)))
     told = {}
     for rate in (1e-9, 1e-2):
@@ -195,6 +197,18 @@ def test_a_value_on_the_policys_states_learns_and_leaves_the_policy_alone(
     for name, tensor in told[1e-2].items():
         if name.startswith("policy/"):
             assert torch.equal(tensor, told[1e-9][name]), name
+
+
+def test_a_value_on_a_reward_model_starts_as_its_opinion(tiny_llama: Path) -> None:
+    """Before the last token it says what the model scores a response that ends one token sooner."""
+    one = learner(tiny_llama, *LAYOUTS["value on a reward model"][:1])
+    shard = one.rollout(0, items(one))
+    sooner = shard.mask.clone()
+    last = shard.mask.sum(dim=1) - 1
+    rows = torch.arange(len(shard))
+    sooner[rows, last] = 0
+    expected = one.roles.scores(MEMBERS[0], shard.ids, sooner)
+    assert torch.allclose(shard.value[rows, last], expected, atol=1e-5)
 
 
 @pytest.mark.slow
