@@ -1,4 +1,4 @@
-"""What each layout of the roles costs or buys in learning: where the value reads, how deep adapters go.
+"""What each layout costs or buys in learning: what the value reads, which layers carry adapters.
 
     python -m tests.benchmarks.layouts [--quick] [--json FILE]
 
@@ -63,8 +63,8 @@ def study(seed: int) -> dict[str, Course]:
     told = {}
     with tempfile.TemporaryDirectory(prefix="layouts-") as scratch:
         for depth, lora in DEPTHS.items():
-            given = {"members": 3, "seed": seed, "lora": lora}
-            folders = reward_models(Path(scratch) / depth, rows, asked, **given)
+            folder = Path(scratch) / depth
+            folders = reward_models(folder, rows, asked, members=3, seed=seed, lora=lora)
             for value in VALUES:
                 ppo = PPO(iterations=ITERATIONS, value_layout=value)
                 told[f"{depth}, value {value}"] = course(folders, asked, ppo, seed=seed, lora=lora)
