@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
 from feedback_app import loop_state
@@ -44,6 +45,16 @@ def service_routes(store: Store, home: Path, ratings_per_round: int) -> APIRoute
             rounds.round_(tx, round_id)
             known = metrics.metrics(tx, round_id, step)
         return {"iterations": [{"iteration": at, **figures} for at, figures in known]}
+
+    @routes.get("/rounds/{round_id}/samples")
+    def round_samples(
+        round_id: int, newest: Annotated[int, Query(ge=1, le=1000)] = 1
+    ) -> dict[str, Any]:
+        """A few responses of the `newest` PPO iterations, with their score and KL."""
+        with store.read() as tx:
+            rounds.round_(tx, round_id)
+            found = metrics.samples(tx, round_id, newest=newest)
+        return {"samples": [{"iteration": at, **asdict(one)} for at, one in found]}
 
     @routes.get("/checkpoints")
     def every_checkpoint() -> dict[str, Any]:

@@ -17,14 +17,17 @@ import pandas as pd
 
 from feedback_app import loop_state, texts
 from feedback_app.theme import HEADER
+from rlhf import pace
 from rlhf.errors import RLHFError
 from rlhf.rounds import ENDED, STEPS, State
 from rlhf.settings import Settings
-from rlhf.store import Connection, Store, events, metrics, people, ratings, rounds
+from rlhf.store import Connection, Store, events, metrics, people, prompts, ratings, rounds
 
 TICK_S = 2.0
 EVENTS = 12
 NEWEST = "the newest"
+ITERATIONS_READ = 3
+"""Iterations whose sampled answers are shown."""
 
 SERIES = {
     "objective/scores": ("Reward of the answers", "proxy (ensemble)"),
@@ -62,6 +65,13 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 )
                 for plot in PLOTS
             ]
+        with gr.Tab(words["answers"]):
+            drawn = gr.Dataframe(
+                interactive=False,
+                wrap=True,
+                show_label=False,
+                column_widths=["8%", "30%", "38%", "8%", "8%", "8%"],
+            )
         with gr.Tab(words["rounds"]):
             past = gr.Dataframe(
                 interactive=False,
@@ -87,7 +97,12 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 known = rounds.all_rounds(tx)
                 wanted = _chosen(chosen, known)
                 lines = _lines(tx, wanted)
-                tables = [_rounds_table(known), _people_table(tx), _events_table(tx)]
+                tables = [
+                    _answers_table(tx, wanted),
+                    _rounds_table(known),
+                    _people_table(tx),
+                    _events_table(tx),
+                ]
             names = [NEWEST, *(str(one.id) for one in reversed(known))]
             return [
                 _strip(state.state),
@@ -114,7 +129,7 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 return str(refused)
             return f"{address(home)}/join/{token}"
 
-        outputs = [strip, now, start, shown, *plots, past, crew, recent]
+        outputs = [strip, now, start, shown, *plots, drawn, past, crew, recent]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         for moment in (page.load, gr.Timer(TICK_S).tick, shown.change):
             moment(look, [shown], outputs, **quiet)
@@ -152,6 +167,8 @@ def _sentence(state: loop_state.LoopState) -> str:
     progress = state.progress
     if progress.get("step") == state.state and progress.get("total"):
         told += f", {progress['done']} of {progress['total']} ({progress['text']})"
+        left = pace.in_words(progress.get("left_s"))
+        told += f", about {left}" if left else ""
     if not state.alive:
         told += f". {texts.OPERATE['silent']}"
     return f"{told}\n{state.new_ratings} new ratings of {state.needed} needed. {counts}"
@@ -176,6 +193,23 @@ def _lines(tx: Connection, round_id: int | None) -> pd.DataFrame:
         if name in figures
     ]
     return pd.DataFrame(rows, columns=["iteration", "value", "line", "plot"])
+
+
+def _answers_table(tx: Connection, round_id: int | None) -> pd.DataFrame:
+    """What the newest iterations drew, to read: a reward that rises says nothing of the text."""
+    found = metrics.samples(tx, round_id, newest=ITERATIONS_READ) if round_id else []
+    rows = [
+        {
+            "iteration": at,
+            "prompt": prompts.prompt(tx, one.prompt_id).messages[-1]["content"],
+            "answer": one.response,
+            "score": _number(one.score),
+            "KL": _number(one.kl),
+            "ended": "yes" if one.finished else "no",
+        }
+        for at, one in found
+    ]
+    return pd.DataFrame(rows, columns=["iteration", "prompt", "answer", "score", "KL", "ended"])
 
 
 def _rounds_table(known: Sequence[rounds.Round]) -> pd.DataFrame:

@@ -227,6 +227,7 @@ OPERATE: Final = {
     "asked": "Asked. The controller takes it up in a moment.",
     "shown": "Plots of round",
     "steps": "Steps of the round",
+    "answers": "Answers",
     "rounds": "Rounds",
     "people": "People",
     "events": "Events",

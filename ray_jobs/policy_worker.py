@@ -19,14 +19,18 @@ from ray_jobs import process_group
 from ray_jobs.answering import Question
 from rlhf.models.base import load_base, load_tokenizer, ppo_dtype
 from rlhf.models.roles import RoleModel
-from rlhf.models.text import prompt_ids
+from rlhf.models.text import decode, prompt_ids
 from rlhf.ppo.experience import Experience
+from rlhf.ppo.kl import k1
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
 from rlhf.ppo.scoring import POLICY, add_value
 from rlhf.settings import Settings
+from rlhf.store.metrics import Sampled
 
 HOLDOUT = "holdout"
+SAMPLES = 4
+"""Answers of an iteration that people can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,26 @@ class PolicyWorker:
             "objective/holdout": float(holdout.mean()),
             "time/holdout": time.monotonic() - started,
         }
+
+    def samples(self, questions: Sequence[Question]) -> list[Sampled]:
+        """A few of the answers that `roll_out` kept, from the lowest score to the highest."""
+        assert self.shard is not None
+        order = self.shard.score.argsort(stable=True)
+        places = torch.linspace(0, len(order) - 1, min(SAMPLES, len(order))).round().long()
+        kl = k1(self.shard.logprob, self.shard.ref_logprob).sum(dim=1)
+        return [
+            Sampled(
+                prompt_id=questions[row].prompt_id,
+                response=decode(
+                    self.tokenizer,
+                    self.shard.ids[row][self.shard.response_mask[row].bool()].tolist(),
+                ),
+                score=float(self.shard.score[row]),
+                kl=float(kl[row]),
+                finished=bool(self.shard.finished[row]),
+            )
+            for row in order[places].tolist()
+        ]
 
     def update(self, iteration: int) -> dict[str, float]:
         """Improve the policy on all workers' shards. Collective; same figures everywhere."""

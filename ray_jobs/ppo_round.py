@@ -29,6 +29,7 @@ from rlhf.errors import RLHFError, UsageError
 from rlhf.ppo import stops
 from rlhf.registry import card
 from rlhf.store import Connection, checkpoints, prompts
+from rlhf.store.metrics import Sampled
 
 SMOOTHING = 5
 """Iterations over which the hold-out's mean is taken to call a policy the best so far."""
@@ -63,6 +64,12 @@ class Workers:
         )
         return {name: fmean(part[name] for part in parts) for name in parts[0]}
 
+    def samples(self, questions: Sequence[Question]) -> list[Sampled]:
+        """A few of the first worker's answers, for people to read."""
+        size = len(self.actors)
+        sampled: list[Sampled] = ray.get(self.actors[0].samples.remote(questions[::size]))
+        return sampled
+
     def update(self, iteration: int) -> dict[str, float]:
         """One collective update; every worker returns the same figures."""
         figures: dict[str, float] = ray.get([a.update.remote(iteration) for a in self.actors])[0]
@@ -92,12 +99,13 @@ def run(step: Step) -> Result:
         size = step.settings.ray.workers
         workers = Workers(_spec(step, size), size)
         progress = _resume(step, workers)
+        step.progress(progress.iteration, ppo.iterations, "workers have loaded")
         while progress.iteration < ppo.iterations and progress.stopped is None:
             batch = questions(progress.iteration)
             rolled = workers.roll_out(progress.iteration, batch)
             figures = {**workers.update(progress.iteration), **rolled}
             _check_start(step, progress, figures)
-            _advance(step, workers, progress, figures)
+            _advance(step, workers, progress, figures, workers.samples(batch))
         if progress.stopped is None:
             workers.export(candidate)
         else:
@@ -129,7 +137,13 @@ def _untouched(step: Step) -> str:
         return checkpoints.resolve(tx, "v0").digest
 
 
-def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, float]) -> None:
+def _advance(
+    step: Step,
+    workers: Workers,
+    progress: Run,
+    figures: dict[str, float],
+    sampled: Sequence[Sampled],
+) -> None:
     """Keep one finished iteration: best policy, stop rule, durable state, figures to look at."""
     progress.iteration += 1
     progress.history.append(figures)
@@ -145,7 +159,7 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
     tensors, meta = workers.state()
     driver = {"history": progress.history, "best": progress.best, "stopped": progress.stopped}
     ppo_state.save(step.folder, ppo_state.Saved(progress.iteration, tensors, meta, driver))
-    step.metrics(progress.iteration, figures)
+    step.metrics(progress.iteration, figures, sampled)
     step.progress(
         progress.iteration,
         step.settings.ppo.iterations,

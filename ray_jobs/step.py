@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rlhf.errors import Superseded
+from rlhf.pace import Pace
 from rlhf.settings import Settings
 from rlhf.store import Connection, Store, metrics, rounds
 
@@ -23,6 +24,7 @@ class Step:
     fence: int
     name: str
     settings: Settings
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def folder(self) -> Path:
@@ -41,19 +43,23 @@ class Step:
         self.progress(0, 1, "starting")
 
     def progress(self, done: int, total: int, text: str) -> None:
-        """Show people how far the step is. Raises Superseded for a zombie."""
+        """Show people how far the step is, and how long it may take. Raises Superseded."""
+        given = (self.round.id, self.fence, self.name, done, total, text)
         with self.store.write() as tx:
-            kept = rounds.report_progress(
-                tx, self.round.id, self.fence, self.name, done, total, text
-            )
+            kept = rounds.report_progress(tx, *given, left_s=self.pace.left(done, total))
         self._or_stop(kept)
 
-    def metrics(self, iteration: int, values: dict[str, float]) -> None:
-        """Stream one iteration's figures to the pages. Raises Superseded for a zombie."""
+    def metrics(
+        self,
+        iteration: int,
+        values: dict[str, float],
+        sampled: Sequence[metrics.Sampled] = (),
+    ) -> None:
+        """Stream one iteration's figures and a few responses to the pages. Raises Superseded."""
+        mine = (self.round.id, self.fence)
         with self.store.write() as tx:
-            kept = metrics.write_metrics(
-                tx, self.round.id, self.fence, self.name, iteration, values
-            )
+            kept = metrics.write_metrics(tx, *mine, self.name, iteration, values)
+            kept = kept and metrics.keep_samples(tx, *mine, iteration, sampled)
         self._or_stop(kept)
 
     def clear(self) -> None:

@@ -14,9 +14,9 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
+from rlhf import pace
 from rlhf.rounds import ENDED
 from rlhf.store import Store, rounds
 
@@ -38,8 +38,7 @@ class Watcher:
             BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[text]}"),
             console=Console(stderr=True),
         )
@@ -88,11 +87,13 @@ class Watcher:
         if key not in self._bars:
             for earlier in self._bars.values():
                 total = self._progress.tasks[earlier].total
-                self._progress.update(earlier, completed=total, text="")
-            self._bars[key] = self._progress.add_task("", round=one.id, step=step, text="")
+                self._progress.update(earlier, completed=total, text="", left="")
+            fields = {"round": one.id, "step": step, "text": "", "left": ""}
+            self._bars[key] = self._progress.add_task("", **fields)
         self._progress.update(
             self._bars[key],
             completed=one.progress["done"],
             total=one.progress["total"],
             text=one.progress["text"],
+            left=pace.in_words(one.progress.get("left_s")),
         )

@@ -12,10 +12,17 @@ from typing import Any
 from rlhf import champion, registry
 from rlhf.registry import card
 from rlhf.rounds import STEPS, State
-from rlhf.store import Connection, Store, checkpoints, events, metrics, rounds
+from rlhf.store import Connection, Store, checkpoints, events, metrics, prompts, rounds
 
 ITERATIONS = 24
 BASE: dict[str, Any] = {"path": "example/small-chat", "kind": "hub", "sha256": "b" * 64}
+SAID = {
+    "I do not know. I do not know. I do not know. I do not": -1.4,
+    "Parcels can be late.": 0.2,
+    "I am sorry that it is late. What is the number of the order?": 0.9,
+    "I am sorry. I have found it: the parcel arrives tomorrow before noon.": 1.6,
+}
+"""Answers and their scores."""
 WHY = "win rate 0.62 (0.57 to 0.67), KL 4.8 of 12 nats"
 
 
@@ -30,6 +37,7 @@ def finished_round(store: Store, home: Path) -> None:
         fence = rounds.claim(tx, one)
         for iteration in range(ITERATIONS):
             metrics.write_metrics(tx, one, fence, "ppo", iteration, curve(iteration / ITERATIONS))
+        _draw(tx, one, fence)
         _walk(tx, one, fence, STEPS[-1])
         evaluation = {"win_rate": 0.62, "candidate": {"kl": 4.8}}
         decided = {"evaluation": evaluation, "decision": {"passed": True, "reasons": [WHY]}}
@@ -49,6 +57,20 @@ def finished_round(store: Store, home: Path) -> None:
         rounds.heartbeat(tx, two, rounds.round_(tx, two).fence)
         events.note(tx, "controller", "round_promoted", f"round {one}")
         events.note(tx, "controller", "round_opened", f"round {two}")
+
+
+def _draw(tx: Connection, round_id: int, fence: int) -> None:
+    """Four answers of each of the last two iterations, from a low score to a high one."""
+    question = "My parcel has not arrived. Can you help?"
+    messages = [{"role": "user", "content": question}]
+    prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
+    prompt_id = prompts.split_prompts(tx, "train")[0].id
+    for iteration in (ITERATIONS - 2, ITERATIONS - 1):
+        drawn = [
+            metrics.Sampled(prompt_id, text, score, kl=2.0 + score, finished=score > -1)
+            for text, score in SAID.items()
+        ]
+        metrics.keep_samples(tx, round_id, fence, iteration, drawn)
 
 
 def curve(share: float) -> dict[str, float]:

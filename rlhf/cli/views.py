@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rlhf import pace
 from rlhf.checks import Check, Verdict
 from rlhf.cli.terminal import show, show_json, show_table
 from rlhf.store import checkpoints, people
@@ -85,8 +86,11 @@ def _round(now: Mapping[str, Any] | None, rounds: Sequence[Mapping[str, Any]]) -
     if now is None:
         return f"{rounds[-1]['round']}: {rounds[-1]['state']}" if rounds else "none yet"
     progress = now.get("progress") or {}
-    done = f" ({progress['done']} of {progress['total']})" if progress.get("total") else ""
-    return f"{now['number']}: {now['state']}{done}"
+    told = []
+    if progress.get("total"):
+        told = [f"{progress['done']} of {progress['total']}", pace.in_words(progress.get("left_s"))]
+    done = ", ".join(part for part in told if part)
+    return f"{now['number']}: {now['state']}" + (f" ({done})" if done else "")
 
 
 def _figure(value: object) -> str:

@@ -218,11 +218,14 @@ def report_progress(
     total: int,
     text: str,
     *,
+    left_s: float | None = None,
     now: float | None = None,
 ) -> bool:
-    """Show how far a step is; False for a zombie."""
+    """Show how far a step is and how many seconds it may still take; False for a zombie."""
     moment = _moment(now)
     told = {"step": str(step), "done": done, "total": total, "text": text, "at": moment}
+    if left_s is not None:
+        told["left_s"] = left_s
     return _touch(tx, round_id, fence, {"progress": told, "heartbeat_at": moment})
 
 

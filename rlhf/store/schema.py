@@ -233,6 +233,19 @@ metrics = Table(
     _time("written_at"),
 )
 
+samples = Table(
+    "samples",
+    metadata,
+    Column("round_id", Integer, ForeignKey("rounds.id"), primary_key=True),
+    Column("iteration", Integer, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("prompt_id", Integer, ForeignKey("prompts.id"), nullable=False),
+    Column("response", Text, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("kl", Float, nullable=False),
+    Column("finished", Boolean, nullable=False),
+)
+
 checkpoints = Table(
     "checkpoints",
     metadata,

@@ -16,10 +16,11 @@ from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
 from rlhf.home import make_home
 from rlhf.registry import remote
 from rlhf.settings import Settings, Web
-from rlhf.store import Store, metrics, people, requests, rounds
+from rlhf.store import Store, metrics, people, prompts, requests, rounds
 from tests import served
 from tests.feedback_app.conftest import Site
 from tests.published import publish_policy
+from tests.seeded import queued
 
 PROMPT = torch.tensor([[5, 6, 7, 8, 9]])
 
@@ -57,6 +58,34 @@ def test_figures_of_a_round_are_listed_in_order(site: Site) -> None:
     told = olga.get(f"/api/v1/rounds/{one.id}/metrics").json()["iterations"]
     assert told == [{"iteration": i, "objective/kl": float(i)} for i in range(3)]
     assert olga.get("/api/v1/rounds/999/metrics").status_code == 404
+
+
+def test_operators_read_what_ppo_drew_last(site: Site) -> None:
+    queued(site.store, 1)
+    with site.store.write() as tx:
+        prompt_id = prompts.split_prompts(tx, "train")[0].id
+        one = rounds.create_round(
+            tx, settings={}, base={}, start_checkpoint="c" * 64, seed=1, requested_by="test"
+        )
+        fence = rounds.claim(tx, one.id)
+        for iteration in (1, 2):
+            drawn = [metrics.Sampled(prompt_id, f"<b>{iteration}</b>", 1.5, 0.25, finished=False)]
+            metrics.keep_samples(tx, one.id, fence, iteration, drawn)
+    path = f"/api/v1/rounds/{one.id}/samples"
+    expected = {
+        "iteration": 2,
+        "prompt_id": prompt_id,
+        "response": "<b>2</b>",
+        "score": 1.5,
+        "kl": 0.25,
+        "finished": False,
+    }
+    olga = site.signed_in("olga", "operator")
+    assert olga.get(path).json() == {"samples": [expected]}
+    assert len(olga.get(path, params={"newest": 5}).json()["samples"]) == 2
+    assert olga.get("/api/v1/rounds/999/samples").status_code == 404
+    assert olga.get(path, params={"newest": -1}).status_code == 422
+    assert site.signed_in("ann", "annotator").get(path).status_code == 403
 
 
 def test_every_published_byte_can_be_fetched_with_a_token(site: Site, champion: str) -> None:

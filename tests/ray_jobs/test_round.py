@@ -13,7 +13,7 @@ from rlhf import registry
 from rlhf.home import make_home
 from rlhf.rounds import STEPS, State
 from rlhf.settings import load_settings
-from rlhf.store import Store, checkpoints, comparisons, metrics, open_store, rounds
+from rlhf.store import Store, checkpoints, comparisons, metrics, open_store, prompts, rounds
 from tests.live_service import SMALL
 
 NO_GOLD = """
@@ -84,6 +84,15 @@ def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
     _, store = finished
     with store.read() as tx:
         told = metrics.metrics(tx, 1, "ppo")
+        drawn = metrics.samples(tx, 1, newest=10)
+        known = {one.id for one in prompts.split_prompts(tx, "train")}
+    assert {at for at, _ in drawn} == {1, 2, 3, 4}
+    assert {one.prompt_id for _, one in drawn} <= known
+    last = [one.score for at, one in drawn if at == 4]
+    assert len(last) == 4
+    assert last == sorted(last)
+    assert last[0] <= told[-1][1]["objective/scores"] <= last[-1]
+    assert all(one.kl == 0.0 for at, one in drawn if at == 1)
     assert [iteration for iteration, _ in told] == [1, 2, 3, 4]
     assert told[0][1]["objective/kl"] == 0.0
     assert all("objective/holdout" in figures for _, figures in told)

@@ -13,6 +13,7 @@ from rlhf.store import (
     checkpoints,
     manifests,
     metrics,
+    prompts,
     ratings,
     requests,
     rounds,
@@ -24,6 +25,12 @@ def a_round(tx: Connection) -> rounds.Round:
     return rounds.create_round(
         tx, settings={}, base={}, start_checkpoint="c" * 64, seed=1, requested_by="test"
     )
+
+
+def a_prompt(tx: Connection) -> int:
+    messages = [{"role": "user", "content": "Why?"}]
+    prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
+    return prompts.split_prompts(tx, "train")[0].id
 
 
 def published(tx: Connection, letter: str) -> str:
@@ -236,6 +243,28 @@ def test_figures_of_an_iteration_are_replaced_and_must_be_numbers(store: Store) 
         assert metrics.metrics(tx, round_id) == [(3, {"kl": 2.0})]
         with pytest.raises(InputError, match="metrics"):
             metrics.write_metrics(tx, round_id, fence, "ppo", 4, {"kl": float("nan")})
+
+
+def test_responses_of_an_iteration_are_replaced_and_read_newest_first(store: Store) -> None:
+    def said(words: str) -> metrics.Sampled:
+        return metrics.Sampled(prompt_id, words, score=0.5, kl=1.5, finished=True)
+
+    with store.write() as tx:
+        prompt_id = a_prompt(tx)
+        round_id = a_round(tx).id
+        fence = rounds.claim(tx, round_id)
+        for words in ("lost with its worker", "drawn again"):
+            metrics.keep_samples(tx, round_id, fence, 3, [said(words), said("second")])
+        metrics.keep_samples(tx, round_id, fence, 4, [said("later")])
+        assert not metrics.keep_samples(tx, round_id, fence - 1, 5, [said("a zombie's")])
+        with pytest.raises(InputError, match="score"):
+            metrics.keep_samples(
+                tx, round_id, fence, 4, [metrics.Sampled(prompt_id, "x", float("nan"), 0.0, True)]
+            )
+        found = metrics.samples(tx, round_id, newest=2)
+        assert metrics.samples(tx, round_id, newest=0) == []
+    first, second = said("drawn again"), said("second")
+    assert found == [(4, said("later")), (3, first), (3, second)]
 
 
 def test_a_wish_waits_once_and_is_taken_once(store: Store) -> None:
