@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.errors import ModelError
-from rlhf.models import attention, norm
+from rlhf.models import attention, norm, rotary
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
@@ -113,6 +113,7 @@ def load_base(
     model.requires_grad_(False).eval()
     attention.use_where_faster(model)
     norm.use_where_equal(model)
+    rotary.use_where_equal(model)
     return model
 
 
