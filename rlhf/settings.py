@@ -105,7 +105,11 @@ class Reward(_Branch):
 
 
 class PPO(_Branch):
-    """Proximal policy optimisation; every default says where it comes from."""
+    """Proximal policy optimisation (Schulman et al., 2017); every default says where it comes from.
+
+    B responses of T tokens, all [B, T] unless said; scores and rewards are in standard deviations
+    of the reference's score, KL and entropy in nats.
+    """
 
     iterations: PositiveInt = 40
     """Batches of rollouts in one round."""
@@ -116,47 +120,58 @@ class PPO(_Branch):
     minibatch: PositiveInt = 16
     """Responses per optimiser step, over all workers."""
     learning_rate: PositiveFloat = 5e-4
-    """Policy adapter, AdamW."""
+    """Policy adapter, AdamW; about 10x what full fine-tuning takes (Schulman et al., 2025)."""
     value_learning_rate: PositiveFloat = 1e-3
     """Value adapter and head, an AdamW of its own."""
     adam_eps: PositiveFloat = 1e-5
-    """PyTorch's place for epsilon makes 1e-8 too aggressive (Huang et al., 2023)."""
+    """AdamW's epsilon; PyTorch's place for it makes 1e-8 too aggressive (Huang et al., 2023)."""
     max_grad_norm: PositiveFloat = 1.0
+    """L2 norm to which each role's gradient is cut, over all workers (Andrychowicz et al.,
+    2021)."""
     gamma: float = Field(1.0, gt=0, le=1)
+    """Discount per token; 1, since an answer is judged whole (Ouyang et al., 2022)."""
     lam: float = Field(0.95, ge=0, le=1)
-    """GAE lambda of the advantages (Schulman et al., 2016)."""
+    """GAE lambda of the advantages, which are whitened over the batch (Schulman et al., 2016)."""
     value_lam: float = Field(1.0, ge=0, le=1)
     """GAE lambda of the value's targets (VAPO, 2025: decoupled GAE)."""
     clip: PositiveFloat = 0.2
-    """Policy ratio clip (Schulman et al., 2017)."""
+    """Range around 1 in which a token's probability ratio pays (Schulman et al., 2017)."""
     dual_clip: float = Field(3.0, gt=1)
-    """Lower bound for negative advantages (Ye et al., 2020)."""
+    """Ratio above which a token with a negative advantage pays no more (Ye et al., 2020)."""
     value_clip: PositiveFloat = 0.2
+    """How far the value may pull away from the one at rollout before the larger of both squared
+    errors counts, in units of reward (Schulman et al., 2017, in their code)."""
     value_layout: ValueLayout = "adapter"
     """What the value's head reads: states of an adapter of its own, which is trained with it (twice
     the update's work), of the policy, or of the first reward model, which scoring leaves behind."""
     value_warmup: int = Field(10, ge=0)
-    """Value-only optimiser steps before the first policy update of a round."""
+    """Value-only optimiser steps before the first policy update of a round (VC-PPO, 2025; verl)."""
     score_clip: PositiveFloat = 5.0
-    """Scores are clipped to +- this after normalisation."""
+    """Scores are clipped to +- this, after normalisation (DeepSpeed-Chat, 2023)."""
     missing_eos_penalty: float = Field(1.0, ge=0)
-    """Taken from the score of a response without an end."""
+    """Taken from the score of a response without an end (Huang et al., 2024, set such a score to -1)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the frozen weights; adapters, heads, softmax and losses are always fp32."""
     kl_coef: float = Field(0.1, ge=0)
-    """Starting weight of the per-token KL in the reward."""
+    """Starting weight of the KL per token, by k1, in the reward (Schulman, 2020)."""
     kl_target: float | None = Field(6.0, gt=0)
     """Adaptive control aims at this many nats per sequence (Ziegler et al., 2019); none = fixed."""
     kl_horizon: PositiveInt = 1000
-    """Episodes over which the controller corrects (Ziegler et al., 2019: 10,000)."""
+    """Responses over which the controller corrects (Ziegler et al., 2019: 10,000)."""
     approx_kl_stop: PositiveFloat = 0.03
-    """The epochs of an iteration end when KL(old || new) per token passes this."""
+    """Nats per token: the epochs of an iteration end when KL(old || new) passes this (OpenAI,
+    Spinning Up, 2018: 1.5 times its target of 0.01 to 0.05)."""
     kl_budget: PositiveFloat = 12.0
-    """Nats per sequence above which the round stops and keeps its best state."""
+    """Nats per sequence above which the round stops and keeps its best state (Gao et al., 2022)."""
     length_drift: PositiveFloat = 0.5
     """Share by which the mean length may move from the start before the round stops."""
     entropy_floor: float = Field(0.5, ge=0, le=1)
-    """Share of the starting entropy below which the round stops."""
+    """Share of the starting entropy, nats per token, below which the round stops."""
+    value_floor: float = -0.5
+    """Explained variance below which, several times in a row and falling, the round stops."""
+    holdout_fall: PositiveFloat = 0.25
+    """Fall of the hold-out's mean score from its best, while the ensemble's rises, at which the
+    round stops (Gao et al., 2022)."""
 
 
 class Evaluation(_Branch):

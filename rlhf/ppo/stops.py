@@ -13,12 +13,6 @@ from rlhf.settings import PPO
 WINDOW = 5
 """Iterations over which figures are averaged, so that one odd batch stops nothing."""
 
-BAD_VALUE = -0.5
-"""Explained variance below which the value role misleads more than it helps."""
-
-OVERFITTED = 0.25
-"""Fall of the hold-out's mean score, in standard deviations of the reference, from its best."""
-
 Figures = dict[str, float]
 
 
@@ -58,9 +52,9 @@ def _value_lost(history: Sequence[Figures], limits: PPO) -> str | None:
     """A value role that is bad but gets better is still learning, and is left alone."""
     explained = [one["val/explained_variance"] for one in history]
     recent, before = explained[-WINDOW:], explained[-2 * WINDOW : -WINDOW]
-    if len(before) < WINDOW or max(recent) >= BAD_VALUE or fmean(recent) > fmean(before):
+    if len(before) < WINDOW or max(recent) >= limits.value_floor or fmean(recent) > fmean(before):
         return None
-    return f"the value role explains nothing (explained variance below {BAD_VALUE:g})"
+    return f"the value role explains nothing (explained variance below {limits.value_floor:g})"
 
 
 def _over_optimised(history: Sequence[Figures], limits: PPO) -> str | None:
@@ -71,7 +65,7 @@ def _over_optimised(history: Sequence[Figures], limits: PPO) -> str | None:
     proxy = _means(history, "objective/scores")
     best = max(range(len(held)), key=held.__getitem__)
     fell = held[best] - held[-1]
-    if fell <= OVERFITTED or proxy[-1] <= proxy[best]:
+    if fell <= limits.holdout_fall or proxy[-1] <= proxy[best]:
         return None
     return (
         f"the hold-out reward model fell by {fell:.2f} from its best while the score rose: "
