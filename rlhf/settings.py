@@ -149,7 +149,7 @@ class PPO(_Branch):
     score_clip: PositiveFloat = 5.0
     """Scores are clipped to +- this, after normalisation (DeepSpeed-Chat, 2023)."""
     missing_eos_penalty: float = Field(1.0, ge=0)
-    """Taken from the score of a response without an end (Huang et al., 2024, set such a score to -1)."""
+    """Taken from the score of a response without an end (Huang et al., 2024, set it to -1)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the frozen weights; adapters, heads, softmax and losses are always fp32."""
     kl_coef: float = Field(0.1, ge=0)
