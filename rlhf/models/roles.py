@@ -35,6 +35,8 @@ from rlhf.models.text import prompt_ids, tokenizer_digest
 from rlhf.models.trunk import Trunk
 from rlhf.settings import LoRA, Sampling
 
+HEAD_PARAMETERS = ("head.weight", "head.bias")
+"""Names of a head's parameters among a role's trainable ones."""
 PROBE = "The quick brown fox jumps over 13 lazy dogs? Yes!"
 """Encoded once, to see whether tokenizer and model belong together."""
 
@@ -139,7 +141,7 @@ class RoleModel:
         ]
         head = self.heads.get(role)
         if head is not None:
-            named += [("head.weight", head.weight), ("head.bias", head.bias)]
+            named += zip(HEAD_PARAMETERS, (head.weight, head.bias), strict=True)
         return named
 
     def hidden(

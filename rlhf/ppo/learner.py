@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
-from rlhf.ppo import adam_state
+from rlhf.ppo import adamw
 from rlhf.ppo.advantages import conservative_score, gae, place_rewards, whiten
 from rlhf.ppo.experience import Experience, Sequences, minibatches
 from rlhf.ppo.kl import KLController, k1
@@ -57,8 +57,11 @@ class Learner:
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
         self.parameters = {role: [p for _, p in roles.trainable(role)] for role in rates}
         self.optimisers = {
-            role: torch.optim.AdamW(
-                self.parameters[role], lr=rate, eps=settings.adam_eps, weight_decay=0.0, fused=True
+            role: adamw.optimiser(
+                roles.trainable(role),
+                rate=rate,
+                head_rate=settings.value_head_learning_rate,
+                eps=settings.adam_eps,
             )
             for role, rate in rates.items()
         }
@@ -132,7 +135,7 @@ class Learner:
         for role, optimiser in self.optimisers.items():
             for name, parameter in self.roles.trainable(role):
                 tensors[f"{role}/weight/{name}"] = parameter.detach().cpu().clone()
-            tensors |= adam_state.tensors(f"{role}/adam", optimiser)
+            tensors |= adamw.tensors(f"{role}/adam", optimiser)
         return tensors, {"kl_coef": self.kl.coef}
 
     def restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -141,7 +144,7 @@ class Learner:
             for role, optimiser in self.optimisers.items():
                 for name, parameter in self.roles.trainable(role):
                     parameter.copy_(tensors[f"{role}/weight/{name}"])
-                adam_state.restore(f"{role}/adam", optimiser, tensors)
+                adamw.restore(f"{role}/adam", optimiser, tensors)
         self.kl.coef = meta["kl_coef"]
 
     def _scored(self, part: Sequences, finished: Tensor) -> Experience:

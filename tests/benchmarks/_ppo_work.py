@@ -100,6 +100,7 @@ def ppo_settings(shape: Shape) -> dict[str, Any]:
         "minibatch": MINIBATCH,
         "learning_rate": LEARNING_RATE,
         "value_learning_rate": LEARNING_RATE,
+        "value_head_learning_rate": LEARNING_RATE,
         "approx_kl_stop": 1e6,
     }
 

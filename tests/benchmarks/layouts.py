@@ -28,7 +28,7 @@ from tests.benchmarks.learning import (
     reward_models,
 )
 
-SEEDS, QUICK_SEEDS = range(100, 110), range(100, 102)
+SEEDS, QUICK_SEEDS = range(100, 106), range(100, 102)
 LAST = 5
 """Iterations whose gold is averaged at the end: 320 answers."""
 

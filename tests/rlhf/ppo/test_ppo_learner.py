@@ -187,7 +187,9 @@ def test_a_value_without_an_adapter_learns_and_leaves_the_others_alone(
     shard = learner(tiny_llama, ppo).rollout(0, items(learner(tiny_llama)))
     told = {}
     for rate in (1e-9, 1e-2):
-        one = learner(tiny_llama, ppo.model_copy(update={"value_learning_rate": rate, "epochs": 1}))
+        one = learner(
+            tiny_llama, ppo.model_copy(update={"value_head_learning_rate": rate, "epochs": 1})
+        )
         one.settings = one.settings.model_copy(update={"value_warmup": 0})
         one.update(0, shard)
         told[rate] = one.state()[0]

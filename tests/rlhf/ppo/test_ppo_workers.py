@@ -16,7 +16,7 @@ from torch import Tensor
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
-from rlhf.ppo import adam_state
+from rlhf.ppo import adamw
 from rlhf.ppo.experience import Experience
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.reduce import Alone, Reduce
@@ -187,18 +187,16 @@ def test_an_optimisers_memory_comes_back_bit_for_bit() -> None:
         optimiser.step()
 
     parameters, optimiser = fresh()
-    assert adam_state.tensors("p", optimiser) == {}
+    assert adamw.tensors("p", optimiser) == {}
     step(parameters, optimiser)
-    saved = adam_state.tensors("p", optimiser)
+    saved = adamw.tensors("p", optimiser)
     copied, other = fresh()
     for mine, theirs in zip(copied, parameters, strict=True):
         mine.data.copy_(theirs.data)
-    adam_state.restore("p", other, saved)
+    adamw.restore("p", other, saved)
     step(parameters, optimiser)
     step(copied, other)
     assert all(torch.equal(a, b) for a, b in zip(parameters, copied, strict=True))
-    assert set(saved) == {f"p/{i}/{m}" for i in (0, 1) for m in adam_state.MOMENTS}
-    again = adam_state.tensors("p", other)
-    assert all(
-        torch.equal(value, again[n]) for n, value in adam_state.tensors("p", optimiser).items()
-    )
+    assert set(saved) == {f"p/{i}/{m}" for i in (0, 1) for m in adamw.MOMENTS}
+    again = adamw.tensors("p", other)
+    assert all(torch.equal(value, again[n]) for n, value in adamw.tensors("p", optimiser).items())

@@ -1,11 +1,26 @@
-"""An AdamW optimiser's memory as named tensors, so that it can be kept in safetensors."""
+"""A role's AdamW, and its memory as named tensors, so that it can be kept in safetensors."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from rlhf.models.roles import HEAD_PARAMETERS
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+def optimiser(
+    named: Sequence[tuple[str, nn.Parameter]], *, rate: float, head_rate: float, eps: float
+) -> torch.optim.AdamW:
+    """One for all trained parameters of a role, its head at a rate of its own."""
+    heads = [parameter for name, parameter in named if name in HEAD_PARAMETERS]
+    adapter = [parameter for name, parameter in named if name not in HEAD_PARAMETERS]
+    groups = [{"params": adapter, "lr": rate}, {"params": heads, "lr": head_rate}]
+    kept = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(kept, eps=eps, weight_decay=0.0, fused=True)
 
 
 def tensors(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
