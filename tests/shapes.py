@@ -27,13 +27,16 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def made(kind: str, folder: Path, tokenizer: Path) -> Path:
+def made(kind: str, folder: Path, tokenizer: Path, **other: Any) -> Path:
     """A random model of a kind of SHAPES in `folder`; `tokenizer` is a folder that has one."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     sizes = {} if kind == "gpt2" else SIZES
     config = AutoConfig.for_model(
-        kind, **{**sizes, "vocab_size": 261, **SHAPES[kind]}, eos_token_id=1, bos_token_id=None
+        kind,
+        **{**sizes, "vocab_size": 261, **SHAPES[kind], **other},
+        eos_token_id=1,
+        bos_token_id=None,
     )
     config.pad_token_id = None
     with torch.random.fork_rng():

@@ -12,10 +12,12 @@ from rlhf.models.base import load_base, load_tokenizer, ppo_dtype
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids
+from rlhf.ppo.experience import Sequences
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
 from rlhf.ppo.scoring import add_value
 from rlhf.settings import PPO, LoRA, Sampling
+from tests.shapes import SHAPES, made
 
 MEMBERS = ["reward-0", "reward-1", "reward-2"]
 SAMPLING = Sampling(max_new_tokens=12)
@@ -67,6 +69,20 @@ def test_an_untouched_policy_is_the_reference_exactly(tiny_llama: Path, layout: 
     shard = one.rollout(0, items(one))
     assert torch.equal(shard.logprob, shard.ref_logprob)
     assert one.update(0, shard)["objective/kl"] == 0.0
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_every_shape_of_model_starts_as_its_reference_and_learns(
+    kind: str, tied: bool, tiny_llama: Path, tmp_path: Path
+) -> None:
+    one = learner(made(kind, tmp_path / kind, tiny_llama, tie_word_embeddings=tied))
+    shard = one.rollout(0, items(one))
+    assert torch.equal(shard.logprob, shard.ref_logprob)
+    assert one.update(0, shard)["objective/kl"] == 0.0
+    again = one.scorer.views(Sequences(shard.ids, shard.mask, shard.response_mask))
+    assert torch.equal(again.ref_logprob, shard.ref_logprob)
+    assert not torch.equal(again.logprob, shard.logprob)
 
 
 def test_every_ratio_is_1_before_the_first_update(tiny_llama: Path) -> None:
