@@ -1,6 +1,6 @@
-"""What a private Ray cluster must find in its environment before Ray is imported.
+"""What a private Ray cluster must find in its environment before its processes start.
 
-Ray reads these once, when its library is loaded; so whoever starts the driver sets them.
+Ray and the C library read these once, when they are loaded; so whoever starts the driver sets them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,26 @@ import os
 import secrets
 from pathlib import Path
 
+KEPT_MEMORY = {
+    "GLIBC_TUNABLES": ":".join(
+        (
+            "glibc.malloc.hugetlb=1",
+            f"glibc.malloc.mmap_threshold={2**28}",
+            f"glibc.malloc.trim_threshold={2**30}",
+        )
+    )
+}
+"""Freed memory stays in the process, in huge pages: every step asks for the same sizes again, and
+what went back to the kernel would come again page by page (tests/benchmarks/README.md)."""
+
 
 def private_environment(home: Path) -> dict[str, str]:
-    """Variables of a driver whose cluster is its own: a token, no telemetry, quick to notice."""
+    """Variables of a driver whose cluster is its own: a token, no telemetry, quick to notice.
+
+    Its workers inherit them.
+    """
     return {
+        **KEPT_MEMORY,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(_token_file(home)),
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -68,7 +68,7 @@ class _TokenLogprobs(torch.autograd.Function):
                 towards[torch.arange(len(towards)), targets[span]] += 1
                 if temperature != 1:
                     towards.div_(temperature)
-                slope[span] = roles.logits_backward(hidden[span], towards)
+                slope[span] = roles.lm_head.backward(hidden[span], towards)
         ctx.save_for_backward(slope)
         return chosen
 
@@ -79,8 +79,7 @@ class _TokenLogprobs(torch.autograd.Function):
 
 
 def _spans(roles: RoleModel, count: int) -> list[slice]:
-    vocabulary = roles.base.get_output_embeddings().weight.shape[0]
-    size = max(1, CHUNK_ELEMENTS // vocabulary)
+    size = max(1, CHUNK_ELEMENTS // roles.lm_head.vocabulary)
     return [slice(start, start + size) for start in range(0, count, size)]
 
 

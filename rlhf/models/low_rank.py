@@ -16,6 +16,8 @@ from peft.tuners import lora
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
+from rlhf.models.decoding import product
+
 
 class LowRankLinear(lora.Linear):
     """PEFT's LoRA layer on an `nn.Linear`, with our product."""
@@ -27,7 +29,7 @@ class LowRankLinear(lora.Linear):
         """[..., I] -> [..., O] in the dtype of `x`."""
         base = cast(nn.Linear, self.base_layer)
         if self.merged_weight is not None:
-            return nn.functional.linear(x, self.merged_weight, base.bias)
+            return product(x, self.merged_weight, base.bias)
         name = None if self.disable_adapters else self.active_adapters[0]
         if name is None or name not in self.lora_A:
             return nn.functional.linear(x, base.weight, base.bias)

@@ -30,6 +30,7 @@ from rlhf.models import role_files
 from rlhf.models.adapters import lora_config
 from rlhf.models.base import UNLOADABLE, first_line, weights_digest
 from rlhf.models.head import Head
+from rlhf.models.lm_head import LmHead
 from rlhf.models.low_rank import LowRankLinear
 from rlhf.models.text import prompt_ids, tokenizer_digest
 from rlhf.models.trunk import Trunk
@@ -47,6 +48,7 @@ class RoleModel:
     def __init__(self, base: PreTrainedModel, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.base = base
+        self.lm_head = LmHead(base)
         self.base_digest = weights_digest(base)
         self.heads: dict[str, Head] = {}
         self._peft: PeftModel | None = None
@@ -175,28 +177,7 @@ class RoleModel:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Vocabulary logits [..., V] in fp32 from hidden states [..., D]."""
-        logits: Tensor = self.base.get_output_embeddings()(hidden).float()
-        cap, scale = self._logit_shape()
-        if cap:
-            logits = cap * torch.tanh(logits / cap)
-        return logits * scale if scale != 1 else logits
-
-    def logits_backward(self, hidden: Tensor, grad: Tensor) -> Tensor:
-        """From a gradient at the logits [n, V] to the one at the hidden states [n, D]."""
-        head = self.base.get_output_embeddings()
-        cap, scale = self._logit_shape()
-        if scale != 1:
-            grad = grad * scale
-        if cap:
-            grad = grad * (1 - torch.tanh(head(hidden).float() / cap).square())
-        back: Tensor = grad.to(head.weight.dtype) @ head.weight
-        return back
-
-    def _logit_shape(self) -> tuple[float | None, float]:
-        """Soft cap (Gemma 2) and scale (Cohere) of the logits."""
-        config = self.base.config.get_text_config()
-        cap = getattr(config, "final_logit_softcapping", None)
-        return cap, getattr(config, "logit_scale", None) or 1.0
+        return self.lm_head.logits(hidden)
 
     def scores(self, role: str, ids: Tensor, mask: Tensor, trunk: Tensor | None = None) -> Tensor:
         """Score [B] of each sequence, read at its last attended token."""

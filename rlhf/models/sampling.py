@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
+from rlhf.models.decoding import roomy_cache
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import left_pad
 from rlhf.seeds import derived
@@ -59,7 +59,7 @@ def _decode(
     ids, mask = left_pad([prompts[row] for row in fitting], roles.device)
     position = mask.sum(dim=1, keepdim=True)
     positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
-    cache = DynamicCache(config=roles.base.config)
+    cache = roomy_cache(roles.base.config)
     running = torch.tensor(fitting, device=roles.device)
     alive = torch.ones(len(fitting), dtype=torch.bool, device=roles.device)
     for step in range(sampling.max_new_tokens):

@@ -21,7 +21,7 @@ from rlhf.ppo import adamw
 from rlhf.ppo.advantages import conservative_score, gae, place_rewards, whiten
 from rlhf.ppo.experience import Experience, Sequences, minibatches
 from rlhf.ppo.kl import KLController, k1
-from rlhf.ppo.metrics import rollout_figures
+from rlhf.ppo.metrics import rollout_figures, update_figures
 from rlhf.ppo.objective import policy_loss, value_loss
 from rlhf.ppo.reduce import Alone, Reduce
 from rlhf.ppo.rollout import PromptItem, roll_out
@@ -109,8 +109,8 @@ class Learner:
             for rows, tokens in self._minibatches(shard, iteration, epoch, steps):
                 self._step(whitened, rows, tokens, one)
             told.add(one)
-            too_far = one.mean("approx_kl", "tokens", self.reduce) > self.settings.approx_kl_stop
-            if too_far:
+            (moved,) = one.means(["approx_kl"], "tokens", self.reduce)
+            if moved > self.settings.approx_kl_stop:
                 break
         figures = rollout_figures(shard, self.kl.coef, self.reduce)
         self.kl.update(figures["objective/kl"], int(figures["completions/count"]))
@@ -118,11 +118,7 @@ class Learner:
         tokens = figures["completions/mean_length"] * figures["completions/count"]
         return {
             **figures,
-            "loss/policy_avg": told.mean("policy_loss", "tokens", self.reduce),
-            "policy/approxkl_avg": told.mean("approx_kl", "tokens", self.reduce),
-            "policy/clipfrac_avg": told.mean("policy_clipped", "tokens", self.reduce),
-            "loss/value_avg": told.mean("value_loss", "tokens", self.reduce),
-            "val/clipfrac_avg": told.mean("value_clipped", "tokens", self.reduce),
+            **update_figures(told, self.reduce),
             "policy/epochs": float(epochs),
             "lr": self.settings.learning_rate,
             **seconds,

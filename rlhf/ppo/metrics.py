@@ -10,6 +10,7 @@ import torch
 from rlhf.ppo.experience import Experience
 from rlhf.ppo.kl import k1, k3
 from rlhf.ppo.reduce import Reduce
+from rlhf.ppo.tally import Tally
 
 METRICS = {
     "objective/scores": "mean conservative score of the ensemble (the proxy)",
@@ -39,6 +40,21 @@ METRICS = {
     "throughput/tokens": "response tokens of all workers per second of the iteration",
 }
 """Every figure of an iteration, and what it means."""
+
+UPDATE = {
+    "loss/policy_avg": "policy_loss",
+    "policy/approxkl_avg": "approx_kl",
+    "policy/clipfrac_avg": "policy_clipped",
+    "loss/value_avg": "value_loss",
+    "val/clipfrac_avg": "value_clipped",
+}
+"""Figure -> what the update sums up for it."""
+
+
+def update_figures(told: Tally, reduce: Reduce) -> dict[str, float]:
+    """Means over the response tokens of all mini-batches. Collective."""
+    means = told.means(list(UPDATE.values()), "tokens", reduce)
+    return dict(zip(UPDATE, means, strict=True))
 
 
 def rollout_figures(shard: Experience, kl_coef: float, reduce: Reduce) -> dict[str, float]:

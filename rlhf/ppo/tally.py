@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,8 +26,8 @@ class Tally:
         for name, value in other.sums.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
-    def mean(self, name: str, over: str, reduce: Reduce) -> float:
-        """Global sum of `name` divided by the global sum of `over`. Collective."""
-        both = torch.tensor([self.sums[name], self.sums[over]], dtype=torch.float64)
-        total, count = reduce.sum_(both).tolist()
-        return float(total / max(count, 1.0))
+    def means(self, names: Sequence[str], over: str, reduce: Reduce) -> list[float]:
+        """Global sums of `names`, each divided by the global sum of `over`. Collective."""
+        sums = [self.sums[name] for name in (*names, over)]
+        *totals, count = reduce.sum_(torch.tensor(sums, dtype=torch.float64)).tolist()
+        return [total / max(count, 1.0) for total in totals]

@@ -11,6 +11,7 @@ without its dependencies into a folder of its own. README.md beside this file te
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from typing import Any
 
 import torch
 
+from ray_jobs.ray_environment import KEPT_MEMORY
 from tests.benchmarks._ppo_work import SHAPES, Flop, Shape, flop, make_model, matrix_peak
 from tests.benchmarks._record import Goal, finish, parser
 
@@ -133,7 +135,8 @@ def _command(
 
 def _child(module: str, given: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-m", f"tests.benchmarks.{module}", *given]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {**os.environ, **KEPT_MEMORY}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
