@@ -144,9 +144,10 @@ class PPO(_Branch):
     value_clip: PositiveFloat = 0.2
     """How far the value may pull away from the one at rollout before the larger of both squared
     errors counts, in units of reward (Schulman et al., 2017, in their code)."""
-    value_layout: ValueLayout = "adapter"
-    """What the value's head reads: states of an adapter of its own, which is trained with it (twice
-    the update's work), of the policy, or of the first reward model, which scoring leaves behind."""
+    value_layout: ValueLayout = "reward"
+    """What the value's head reads: the states of the first reward model, which scoring leaves
+    behind, of the policy, or of an adapter of its own, which is trained with it and makes an
+    update twice the work (what each buys: tests/benchmarks/README.md)."""
     value_warmup: int = Field(10, ge=0)
     """Value-only optimiser steps before the first policy update of a round (VC-PPO, 2025; verl)."""
     score_clip: PositiveFloat = 5.0

@@ -40,22 +40,23 @@ class Engine:
     settings: str | None
     """JSON: what differs from the work; none for TRL."""
     epochs: int = 4
-    values: int = 1
+    values: int = 0
+    """Value models that are trained beside the policy on states of their own."""
     adapted: float = 1.0
 
 
-THEIRS = Engine("TRL 1.12.0, second model as value", None)
-OURS = Engine("ours, value adapter", "{}")
+THEIRS = Engine("TRL 1.12.0, second model as value", None, values=1)
+OURS = Engine("ours, value on the reward's states", "{}")
 PROFILES = (
-    Engine("ours, value on the policy's states", '{"value_layout": "policy"}', values=0),
-    Engine("ours, value adapter, fp32", '{"precision": "fp32"}'),
-    Engine("ours, value adapter, 2 epochs", '{"epochs": 2}', epochs=2),
+    Engine("ours, value on the policy's states", '{"value_layout": "policy"}'),
+    Engine("ours, value adapter", '{"value_layout": "adapter"}', values=1),
+    Engine("ours, value on the reward's states, fp32", '{"precision": "fp32"}'),
+    Engine("ours, value on the reward's states, 2 epochs", '{"epochs": 2}', epochs=2),
     Engine("ours, upper half adapted", '{"adapted_layers": "top-half"}', adapted=0.5),
     Engine(
-        "ours, upper half, value on the policy's states, 2 epochs",
-        '{"adapted_layers": "top-half", "value_layout": "policy", "epochs": 2}',
+        "ours, upper half adapted, 2 epochs",
+        '{"adapted_layers": "top-half", "epochs": 2}',
         epochs=2,
-        values=0,
         adapted=0.5,
     ),
 )

@@ -25,9 +25,9 @@ SMALL = PPO(rollouts=12, minibatch=4, value_warmup=2)
 
 
 LAYOUTS = {
-    "value adapter": (SMALL, LoRA()),
+    "value on a reward model": (SMALL, LoRA()),
     "value on the policy": (SMALL.model_copy(update={"value_layout": "policy"}), LoRA()),
-    "value on a reward model": (SMALL.model_copy(update={"value_layout": "reward"}), LoRA()),
+    "value adapter": (SMALL.model_copy(update={"value_layout": "adapter"}), LoRA()),
     "upper layers": (SMALL, LoRA(adapted_layers="top-half")),
 }
 
