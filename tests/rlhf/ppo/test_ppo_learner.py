@@ -16,7 +16,7 @@ from rlhf.ppo.experience import Sequences
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
 from rlhf.ppo.scoring import add_value
-from rlhf.settings import PPO, LoRA, Sampling
+from rlhf.settings import PPO, LoRA, Sampling, ValueLayout
 from tests.shapes import SHAPES, made
 
 MEMBERS = ["reward-0", "reward-1", "reward-2"]
@@ -121,16 +121,20 @@ def test_narrow_models_stay_as_they_are_unless_told(
     assert ppo_dtype(tiny_llama, precision) == expected
 
 
-def test_a_value_role_far_off_is_near_before_the_first_update(tiny_llama: Path) -> None:
+@pytest.mark.parametrize(("layout", "steps"), [("adapter", 40), ("reward", 120)])
+def test_a_value_role_far_off_is_near_before_the_first_update(
+    layout: ValueLayout, steps: int, tiny_llama: Path
+) -> None:
     """The warm-up is not held back by the clip, and the first figures are of the warmed value."""
     loss = {}
-    for steps in (0, 40):
-        one = learner(tiny_llama, SMALL.model_copy(update={"value_warmup": steps}))
+    for warmup in (0, steps):
+        ppo = SMALL.model_copy(update={"value_layout": layout, "value_warmup": warmup})
+        one = learner(tiny_llama, ppo)
         (bias,) = (p for name, p in one.roles.trainable("value") if name.endswith("bias"))
         with torch.no_grad():
             bias.fill_(5.0)
-        loss[steps] = one.update(0, one.rollout(0, items(one)))["loss/value_avg"]
-    assert loss[40] < loss[0] / 4
+        loss[warmup] = one.update(0, one.rollout(0, items(one)))["loss/value_avg"]
+    assert loss[steps] < loss[0] / 4
 
 
 def test_updates_touch_policy_and_value_alone(tiny_llama: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import pytest
 import torch
@@ -21,10 +21,14 @@ from rlhf.ppo.experience import Experience
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.reduce import Alone, Reduce
 from rlhf.ppo.rollout import PromptItem
-from rlhf.settings import PPO, LoRA, Sampling
+from rlhf.ppo.scoring import add_value
+from rlhf.settings import PPO, LoRA, Sampling, ValueLayout
 
 T = TypeVar("T")
-WHOLE = PPO(minibatch=64, epochs=1, value_warmup=0)
+LAYOUTS = {
+    layout: PPO(minibatch=64, epochs=1, value_warmup=0, value_layout=layout)
+    for layout in get_args(ValueLayout)
+}
 """One optimiser step on everything: its gradient must not depend on the cut."""
 
 
@@ -48,7 +52,7 @@ def learner(folder: Path, ppo: PPO, reduce: Reduce | None = None) -> Learner:
     roles = RoleModel(load_base(folder), load_tokenizer(folder))
     roles.add_role("reward-0", LoRA(r=4), head=True, seed=1)
     roles.add_role("policy", LoRA(r=4), head=False, seed=2)
-    roles.copy_role("reward-0", "value")
+    add_value(roles, ppo.value_layout, "reward-0")
     return Learner(
         roles,
         ppo,
@@ -89,37 +93,44 @@ def assert_close(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
         assert torch.allclose(value, theirs[name], atol=1e-6), name
 
 
+@pytest.fixture(params=LAYOUTS)
+def whole(request: pytest.FixtureRequest) -> PPO:
+    return LAYOUTS[request.param]
+
+
 @pytest.fixture
-def batch(tiny_llama: Path) -> Experience:
-    return learner(tiny_llama, WHOLE).rollout(0, items(11))
+def batch(tiny_llama: Path, whole: PPO) -> Experience:
+    return learner(tiny_llama, whole).rollout(0, items(11))
 
 
 def test_the_cut_into_micro_batches_changes_no_gradient(
-    tiny_llama: Path, batch: Experience, monkeypatch: pytest.MonkeyPatch
+    tiny_llama: Path, whole: PPO, batch: Experience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected, figures = stepped(tiny_llama, WHOLE, batch)
+    expected, figures = stepped(tiny_llama, whole, batch)
     monkeypatch.setattr("rlhf.ppo.learner.TRAINING_STATES", 2000)
-    told, again = stepped(tiny_llama, WHOLE, batch)
+    told, again = stepped(tiny_llama, whole, batch)
     assert any(bool(value.any()) for value in gradients(told).values())
     assert_close(gradients(told), gradients(expected))
     assert again["loss/policy_avg"] == pytest.approx(figures["loss/policy_avg"], abs=1e-6)
     assert again["loss/value_avg"] == pytest.approx(figures["loss/value_avg"], abs=1e-6)
 
 
-def test_the_order_of_a_batch_changes_no_gradient(tiny_llama: Path, batch: Experience) -> None:
-    expected, _ = stepped(tiny_llama, WHOLE, batch)
-    told, _ = stepped(tiny_llama, WHOLE, batch.rows(torch.arange(10, -1, -1)))
+def test_the_order_of_a_batch_changes_no_gradient(
+    tiny_llama: Path, whole: PPO, batch: Experience
+) -> None:
+    expected, _ = stepped(tiny_llama, whole, batch)
+    told, _ = stepped(tiny_llama, whole, batch.rows(torch.arange(10, -1, -1)))
     assert_close(gradients(told), gradients(expected))
 
 
-def test_more_padding_changes_no_gradient(tiny_llama: Path, batch: Experience) -> None:
+def test_more_padding_changes_no_gradient(tiny_llama: Path, whole: PPO, batch: Experience) -> None:
     wide = {
-        field.name: torch.nn.functional.pad(value, (0, 7))
+        field.name: torch.nn.functional.pad(value, (0, 0) * (value.dim() - 2) + (0, 7))
         for field in fields(batch)
-        if (value := getattr(batch, field.name)) is not None and value.dim() == 2
+        if (value := getattr(batch, field.name)) is not None and value.dim() > 1
     }
-    expected, figures = stepped(tiny_llama, WHOLE, batch)
-    told, again = stepped(tiny_llama, WHOLE, replace(batch, **wide))
+    expected, figures = stepped(tiny_llama, whole, batch)
+    told, again = stepped(tiny_llama, whole, replace(batch, **wide))
     assert_close(gradients(told), gradients(expected))
     assert again["objective/rlhf_reward"] == pytest.approx(
         figures["objective/rlhf_reward"], abs=1e-6
@@ -127,16 +138,18 @@ def test_more_padding_changes_no_gradient(tiny_llama: Path, batch: Experience) -
 
 
 def test_the_cut_of_the_vocabulary_changes_no_gradient(
-    tiny_llama: Path, batch: Experience, monkeypatch: pytest.MonkeyPatch
+    tiny_llama: Path, whole: PPO, batch: Experience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected, _ = stepped(tiny_llama, WHOLE, batch)
+    expected, _ = stepped(tiny_llama, whole, batch)
     monkeypatch.setattr("rlhf.models.logprobs.CHUNK_ELEMENTS", 261 * 5)
-    told, _ = stepped(tiny_llama, WHOLE, batch)
+    told, _ = stepped(tiny_llama, whole, batch)
     assert_close(gradients(told), gradients(expected))
 
 
-def test_every_ratio_is_exactly_1_on_the_same_batch(tiny_llama: Path, batch: Experience) -> None:
-    one = learner(tiny_llama, WHOLE)
+def test_every_ratio_is_exactly_1_on_the_same_batch(
+    tiny_llama: Path, whole: PPO, batch: Experience
+) -> None:
+    one = learner(tiny_llama, whole)
     with torch.no_grad():
         hidden = one.roles.hidden("policy", batch.ids, batch.mask)
         drawn = response_logprobs(one.roles, hidden, batch.ids, batch.response_mask, 1.0)
@@ -145,14 +158,16 @@ def test_every_ratio_is_exactly_1_on_the_same_batch(tiny_llama: Path, batch: Exp
     assert torch.equal((trained - drawn).exp(), torch.ones_like(drawn))
 
 
-def test_two_workers_take_the_step_that_one_would(tiny_llama: Path, batch: Experience) -> None:
-    expected, figures = stepped(tiny_llama, WHOLE, batch)
+def test_two_workers_take_the_step_that_one_would(
+    tiny_llama: Path, whole: PPO, batch: Experience
+) -> None:
+    expected, figures = stepped(tiny_llama, whole, batch)
 
     def work(one: Learner) -> tuple[dict[str, Tensor], dict[str, Any]]:
         again = one.update(0, batch.rows(torch.arange(one.reduce.rank, 11, 2)))
         return one.state()[0], again
 
-    for told, again in together(tiny_llama, WHOLE, work):
+    for told, again in together(tiny_llama, whole, work):
         assert_close(gradients(told), gradients(expected))
         same = [name for name in figures if not name.startswith(("time/", "throughput/"))]
         assert {name: again[name] for name in same} == pytest.approx(
