@@ -65,19 +65,19 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 )
                 for plot in PLOTS
             ]
-        with gr.Tab(words["answers"]):
-            drawn = gr.Dataframe(
-                interactive=False,
-                wrap=True,
-                show_label=False,
-                column_widths=["8%", "30%", "38%", "8%", "8%", "8%"],
-            )
         with gr.Tab(words["rounds"]):
             past = gr.Dataframe(
                 interactive=False,
                 wrap=True,
                 show_label=False,
                 column_widths=["8%", "10%", "16%", "9%", "7%", "50%"],
+            )
+        with gr.Tab(words["answers"]):
+            drawn = gr.Dataframe(
+                interactive=False,
+                wrap=True,
+                show_label=False,
+                column_widths=["8%", "30%", "38%", "8%", "8%", "8%"],
             )
         with gr.Tab(words["people"]):
             crew = gr.Dataframe(interactive=False, show_label=False)
@@ -98,8 +98,8 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 wanted = _chosen(chosen, known)
                 lines = _lines(tx, wanted)
                 tables = [
-                    _answers_table(tx, wanted),
                     _rounds_table(known),
+                    _answers_table(tx, wanted),
                     _people_table(tx),
                     _events_table(tx),
                 ]
@@ -129,7 +129,7 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 return str(refused)
             return f"{address(home)}/join/{token}"
 
-        outputs = [strip, now, start, shown, *plots, drawn, past, crew, recent]
+        outputs = [strip, now, start, shown, *plots, past, drawn, crew, recent]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         for moment in (page.load, gr.Timer(TICK_S).tick, shown.change):
             moment(look, [shown], outputs, **quiet)

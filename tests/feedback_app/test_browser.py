@@ -20,7 +20,7 @@ from playwright.sync_api import (
 )
 
 from rlhf.home import make_home
-from rlhf.store import Store, open_store, ratings
+from rlhf.store import Store, metrics, open_store, prompts, ratings, rounds
 from tests.lively import WHY, finished_round
 from tests.seeded import ask, empty, hired, queued, rated
 from tests.served import Web
@@ -322,6 +322,26 @@ def test_the_operators_page_shows_the_round_and_its_plots(
     page.get_by_role("button", name="Start round now").click()
     expect(page.get_by_label("The service says")).to_have_value(re.compile("^Asked"))
     assert errors == []
+
+
+def test_operators_read_answers_of_the_policy_as_plain_text(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    finished_round(store, web.home)
+    with store.write() as tx:
+        prompt_id = prompts.split_prompts(tx, "train")[0].id
+        drawn = [metrics.Sampled(prompt_id, text, 0.5, 1.0, True) for text in HOSTILE[:7]]
+        metrics.keep_samples(tx, 1, rounds.round_(tx, 1).fence, 99, drawn)
+    page = context.new_page()
+    page.goto(web.link(store, "olga", "operator"))
+    page.get_by_role("tab", name="Answers").click()
+    for text in HOSTILE[:7]:
+        cell = page.get_by_role("gridcell", name=text, exact=True)
+        expect(cell).to_be_visible()
+    assert page.evaluate("window.x") is None
+    page.get_by_label("Plots of round").click()
+    page.get_by_role("option", name="2", exact=True).click()
+    expect(page.get_by_role("gridcell", name=HOSTILE[0], exact=True)).to_have_count(0)
 
 
 def test_the_checkpoints_page_shows_how_to_pull(
