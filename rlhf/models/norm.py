@@ -26,6 +26,8 @@ class FrozenRMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., D] -> [..., D]."""
+        if not x.requires_grad:
+            return _normed(x, self.weight, self.eps)[0]
         out: Tensor = _Norm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
         return out
 
@@ -57,14 +59,20 @@ def _equal(norm: nn.Module, ours: FrozenRMSNorm) -> bool:
     return torch.allclose(ours(x), theirs, rtol=ALLOWED, atol=1e-6)
 
 
+def _normed(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The norm [..., D], and 1 / rms(x) [..., 1] in fp32."""
+    wide = x.float()
+    scale: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
+    scale = scale.div_(x.shape[-1]).add_(eps).rsqrt_()
+    return (wide * scale).to(x.dtype) * weight, scale
+
+
 class _Norm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        wide = x.float()
-        scale: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
-        scale = scale.div_(x.shape[-1]).add_(eps).rsqrt_()
+        out, scale = _normed(x, weight, eps)
         ctx.save_for_backward(x, weight, scale)
-        return (wide * scale).to(x.dtype) * weight
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
