@@ -1,23 +1,80 @@
-"""PPO that was killed ends in the adapter of PPO that was not, bit for bit."""
+"""PPO that was killed ends in the adapter of PPO that was not; PPO that was stopped says why."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import pytest
 
-from tests.killed_ppo import before_ppo, candidate, candidate_after_a_kill, copied, points
+from ray_jobs.ppo_round import SMOOTHING
+from rlhf import registry
+from rlhf.ppo.stops import WINDOW
+from rlhf.rounds import State
+from rlhf.store import metrics, open_store, rounds, schema
+from tests.killed_ppo import (
+    ITERATIONS,
+    before_ppo,
+    candidate,
+    candidate_after_a_kill,
+    copied,
+    points,
+)
 
 KILLS = 4
+ADAPTER = "adapter_model.safetensors"
+
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 
-@pytest.mark.slow
-@pytest.mark.ray
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("ppo") / "ready"
+    before_ppo(home)
+    return home
+
+
 @pytest.mark.timeout(600)
-def test_a_run_killed_at_random_points_ends_in_the_same_bits(tmp_path: Path) -> None:
-    ready = tmp_path / "ready"
-    before_ppo(ready)
+def test_a_run_killed_at_random_points_ends_in_the_same_bits(ready: Path, tmp_path: Path) -> None:
     copied(ready, tmp_path / "whole")
     whole = candidate(tmp_path / "whole")
     for number, point in enumerate(points(KILLS, seed=0, pace=1.0)):
         assert candidate_after_a_kill(ready, tmp_path / f"killed-{number}", point) == whole, point
+
+
+@pytest.mark.timeout(600)
+def test_a_run_that_is_stopped_says_why_and_publishes_its_best_policy(
+    ready: Path, tmp_path: Path
+) -> None:
+    stopped, best = tmp_path / "stopped", tmp_path / "best"
+    digest = finished(ready, stopped, kl_budget=1e-9)
+    store = open_store(stopped)
+    with store.read() as tx:
+        step = rounds.step(tx, 1, State.PPO)
+        told = metrics.metrics(tx, 1)
+    store.close()
+    assert step is not None
+    assert step.output is not None
+    assert step.output["iterations"] == WINDOW < ITERATIONS
+    assert "over the budget of 1e-09" in step.output["stopped"]
+    held = [figures["objective/holdout"] for _, figures in told]
+    means = [fmean(held[max(0, end - SMOOTHING) : end]) for end in range(1, len(held) + 1)]
+    same = finished(ready, best, iterations=means.index(max(means)) + 1)
+    ours, theirs = (
+        registry.checkpoint_path(home, published) / ADAPTER
+        for home, published in ((stopped, digest), (best, same))
+    )
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def finished(ready: Path, home: Path, **ppo: Any) -> str:
+    """The candidate of a copy of `ready` whose round has other settings of PPO."""
+    copied(ready, home)
+    store = open_store(home)
+    with store.write() as tx:
+        settings = rounds.round_(tx, 1).settings
+        changed = {**settings, "ppo": {**settings["ppo"], **ppo}}
+        tx.execute(schema.rounds.update().values(settings=changed))
+    store.close()
+    return candidate(home)
