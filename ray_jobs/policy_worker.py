@@ -86,7 +86,7 @@ class PolicyWorker:
         """
         self.shard = self.learner.rollout(iteration, self._items(questions))
         started = time.monotonic()
-        holdout = self.learner.score_with(HOLDOUT, self.shard)
+        holdout = self.learner.scorer.scores(HOLDOUT, self.shard)
         return {
             "objective/holdout": float(holdout.mean()),
             "time/holdout": time.monotonic() - started,

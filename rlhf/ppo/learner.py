@@ -85,10 +85,6 @@ class Learner:
         }
         return shard
 
-    def score_with(self, role: str, shard: Sequences | Experience) -> Tensor:
-        """One reward model's opinion [B] of answers that were rolled out."""
-        return self.scorer.scores(role, shard)
-
     def update(self, iteration: int, shard: Experience) -> dict[str, float]:
         """Improve policy and value on all workers' shards; the same figures on every worker.
 
