@@ -146,8 +146,10 @@ def _contents(home: Path) -> Iterator[Check]:
         yield Check("settings and database", Verdict.BAD, str(unusable), "see the message")
         return
     try:
-        yield _integrity(store)
-        yield from _published(home, store)
+        database = _integrity(store)
+        yield database
+        if database.verdict is Verdict.OK:
+            yield _published(home, store)
     finally:
         store.close()
 
@@ -163,7 +165,7 @@ def _integrity(store: Store) -> Check:
     )
 
 
-def _published(home: Path, store: Store) -> Iterator[Check]:
+def _published(home: Path, store: Store) -> Check:
     with store.read() as tx:
         known = [one for kind in ("policy", "reward") for one in checkpoints.checkpoints(tx, kind)]
     broken = []
@@ -172,7 +174,7 @@ def _published(home: Path, store: Store) -> Iterator[Check]:
             registry.verify(home, one.digest)
         except RLHFError as damage:
             broken.append(str(damage))
-    yield judge(
+    return judge(
         "checkpoints",
         "; ".join(broken[:3]) or f"{len(known)} verified",
         ok=not broken,

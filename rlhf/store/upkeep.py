@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 import pysqlite3
-from sqlalchemy.exc import DatabaseError
 
 from rlhf.errors import RLHFError, UsageError
 from rlhf.store.engine import Store
@@ -27,8 +26,8 @@ def integrity(store: Store) -> list[str]:
         with store.read() as tx:
             pages = tx.exec_driver_sql("PRAGMA integrity_check").scalars().all()
             orphans = tx.exec_driver_sql("PRAGMA foreign_key_check").all()
-    except DatabaseError as damaged:
-        return [str(damaged.orig)]
+    except RLHFError as damaged:
+        return [str(damaged)]
     faults = [str(line) for line in pages if line != "ok"]
     return faults + [
         f"a row of {row[0]} points at a row of {row[2]} that is gone" for row in orphans

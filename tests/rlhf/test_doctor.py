@@ -63,11 +63,12 @@ def test_a_damaged_checkpoint_is_named(started: Path) -> None:
     assert "adapter_model.safetensors" in found.found
 
 
-def test_a_damaged_database_is_found(started: Path) -> None:
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9])
+def test_a_damaged_database_is_found(started: Path, share: float) -> None:
     file = started / "rlhf.db"
     healthy = file.read_bytes()
-    middle = len(healthy) // 2
-    file.write_bytes(healthy[:middle] + b"\xff" * 4096 + healthy[middle + 4096 :])
+    place = int(len(healthy) * share)
+    file.write_bytes(healthy[:place] + b"\xff" * 4096 + healthy[place + 4096 :])
     found = by_name(started)
     faulty = [found[name] for name in ("database", "settings and database") if name in found]
     assert [check.verdict for check in faulty] == [Verdict.BAD]
