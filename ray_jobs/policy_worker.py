@@ -61,6 +61,7 @@ class PolicyWorker:
             self.roles.load_role(name, Path(folder))
         add_value(self.roles, spec.settings.ppo.value_layout, min(spec.members))
         self.shard: Experience | None = None
+        self.asked: Sequence[Question] = ()
 
     def address(self) -> str:
         """Where rank 0 will listen for the others."""
@@ -79,11 +80,12 @@ class PolicyWorker:
         )
 
     def roll_out(self, iteration: int, questions: Sequence[Question]) -> dict[str, float]:
-        """Answer and score this worker's prompts; keeps them for `update`.
+        """Answer and score this worker's prompts; keeps them for `samples` and `update`.
 
         Returns the hold-out's mean score of the answers: a figure for people and stops, which the
         reward never contains.
         """
+        self.asked = questions
         self.shard = self.learner.rollout(iteration, self._items(questions))
         started = time.monotonic()
         holdout = self.learner.scorer.scores(HOLDOUT, self.shard)
@@ -92,7 +94,7 @@ class PolicyWorker:
             "time/holdout": time.monotonic() - started,
         }
 
-    def samples(self, questions: Sequence[Question]) -> list[Sampled]:
+    def samples(self) -> list[Sampled]:
         """A few of the answers that `roll_out` kept, from the lowest score to the highest."""
         assert self.shard is not None
         order = self.shard.score.argsort(stable=True)
@@ -100,7 +102,7 @@ class PolicyWorker:
         kl = k1(self.shard.logprob, self.shard.ref_logprob).sum(dim=1)
         return [
             Sampled(
-                prompt_id=questions[row].prompt_id,
+                prompt_id=self.asked[row].prompt_id,
                 response=decode(
                     self.tokenizer,
                     self.shard.ids[row][self.shard.response_mask[row].bool()].tolist(),

@@ -64,10 +64,9 @@ class Workers:
         )
         return {name: fmean(part[name] for part in parts) for name in parts[0]}
 
-    def samples(self, questions: Sequence[Question]) -> list[Sampled]:
+    def samples(self) -> list[Sampled]:
         """A few of the first worker's answers, for people to read."""
-        size = len(self.actors)
-        sampled: list[Sampled] = ray.get(self.actors[0].samples.remote(questions[::size]))
+        sampled: list[Sampled] = ray.get(self.actors[0].samples.remote())
         return sampled
 
     def update(self, iteration: int) -> dict[str, float]:
@@ -101,11 +100,10 @@ def run(step: Step) -> Result:
         progress = _resume(step, workers)
         step.progress(progress.iteration, ppo.iterations, "workers have loaded")
         while progress.iteration < ppo.iterations and progress.stopped is None:
-            batch = questions(progress.iteration)
-            rolled = workers.roll_out(progress.iteration, batch)
+            rolled = workers.roll_out(progress.iteration, questions(progress.iteration))
             figures = {**workers.update(progress.iteration), **rolled}
             _check_start(step, progress, figures)
-            _advance(step, workers, progress, figures, workers.samples(batch))
+            _advance(step, workers, progress, figures)
         if progress.stopped is None:
             workers.export(candidate)
         else:
@@ -137,13 +135,7 @@ def _untouched(step: Step) -> str:
         return checkpoints.resolve(tx, "v0").digest
 
 
-def _advance(
-    step: Step,
-    workers: Workers,
-    progress: Run,
-    figures: dict[str, float],
-    sampled: Sequence[Sampled],
-) -> None:
+def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, float]) -> None:
     """Keep one finished iteration: best policy, stop rule, durable state, figures to look at."""
     progress.iteration += 1
     progress.history.append(figures)
@@ -159,7 +151,7 @@ def _advance(
     tensors, meta = workers.state()
     driver = {"history": progress.history, "best": progress.best, "stopped": progress.stopped}
     ppo_state.save(step.folder, ppo_state.Saved(progress.iteration, tensors, meta, driver))
-    step.metrics(progress.iteration, figures, sampled)
+    step.metrics(progress.iteration, figures, workers.samples())
     step.progress(
         progress.iteration,
         step.settings.ppo.iterations,

@@ -55,10 +55,11 @@ class Learner:
         self.seconds: dict[str, float] = {}
         self.scorer = Scorer(roles, members, settings.value_layout, sampling.temperature)
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
-        self.parameters = {role: [p for _, p in roles.trainable(role)] for role in rates}
+        named = {role: roles.trainable(role) for role in rates}
+        self.parameters = {role: [p for _, p in named[role]] for role in rates}
         self.optimisers = {
             role: adamw.optimiser(
-                roles.trainable(role),
+                named[role],
                 rate=rate,
                 head_rate=settings.value_head_learning_rate,
                 eps=settings.adam_eps,
