@@ -1,20 +1,30 @@
 """The round's first step: the champion answers prompts, pairs of different answers are queued.
 
-Each prompt gets two answers. Where they read the same, more are drawn; a prompt whose answers
-never differ is passed over, because there is nothing to ask about. When the prompts run out,
-the next pass asks for further answers to them.
+Three streams: prompts that only measure reward models get a uniformly drawn pair and are never
+chosen for any other reason; of the others, a share gets the pair on which the last ensemble is
+unsure, the rest a uniformly drawn one. Where two answers read the same, more are drawn; a prompt
+whose answers never differ is passed over. When the prompts run out, the next pass asks for further
+answers to them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import floor
 from typing import Any
 
-from ray_jobs.answering import Answer, Answerer, Mind, Question, ask_all, threads_per_worker
+import numpy as np
+import ray
+
+from ray_jobs.answering import CHUNK, Answer, Mind, Question, ask_all, threads_per_worker
 from ray_jobs.cluster import cluster, start_actors
+from ray_jobs.pairing import Candidate, Pairer
 from ray_jobs.step import Result, Step
+from reward.selection import choose, disagreement
+from reward.splits import part_of
 from rlhf import registry
 from rlhf.errors import UsageError
-from rlhf.store import Connection, comparisons, prompts
+from rlhf.store import Connection, checkpoints, comparisons, prompts
 
 TRIES = 3
 """Pairs drawn for a prompt before it is passed over."""
@@ -22,7 +32,14 @@ TRIES = 3
 PASSES = 4
 """Times that the same prompts are gone through when there are few."""
 
+ANSWERS, PROMPTS = 4, 3
+"""Answers per prompt, and prompts per pair wanted, among which unsure pairs are looked for."""
+
+FIRST_SAMPLE = 10_000
+"""Number of the first answer to a prompt that is drawn to look for an unsure pair."""
+
 Pair = tuple[Answer, Answer]
+Ensemble = checkpoints.Checkpoint
 
 
 def run(step: Step) -> Result:
@@ -33,38 +50,111 @@ def run(step: Step) -> Result:
     wanted = step.settings.feedback.comparisons_per_round
     workers = step.settings.ray.workers
     champion = step.round.start_checkpoint
-    folder = registry.checkpoint_path(step.home, champion)
-    mind = Mind(step.base, {"policy": str(folder)}, step.settings.sampling)
+    with step.store.read() as tx:
+        last = checkpoints.newest(tx, "reward")
+        pool = prompts.pick_prompts(tx, "train", wanted * (PROMPTS + 1), step.round.seed)
+    members = last.lineage.get("members", []) if last else []
+    mind = _mind(step, champion, last, members)
+    measuring: list[prompts.Prompt] = []
+    teaching: list[prompts.Prompt] = []
+    for prompt in pool:
+        part = part_of(prompt.conversation, step.settings.reward)
+        (measuring if part == "heldout" else teaching).append(prompt)
+    measured = min(round(wanted * step.settings.reward.heldout_share), len(measuring))
+    unsure = floor((wanted - measured) * step.settings.feedback.active_share) if members else 0
     with cluster(step.home, step.settings.ray, cpus=workers):
         threads = threads_per_worker(workers)
-        actors = start_actors(Answerer, workers, lambda _: (mind, threads))
-        pairs = _different_pairs(step, actors, wanted)
-    if not pairs:
+        actors = start_actors(Pairer, workers, lambda _: (mind, threads))
+        active = _unsure_pairs(step, actors, teaching[: unsure * PROMPTS], members, unsure)
+        taken = {pair[0].prompt_id for pair in active}
+        rest = [one for one in teaching if one.id not in taken] or teaching
+        streams = {
+            "active": active,
+            "evaluation": _different_pairs(step, actors, measuring, measured),
+            "train": _different_pairs(step, actors, rest, wanted - measured - len(active)),
+        }
+    count = sum(map(len, streams.values()))
+    if not count:
         raise UsageError(
             "the champion gives one answer to every prompt; raise sampling.temperature in "
             "rlhf.toml or ingest more prompts"
         )
 
     def write(tx: Connection) -> None:
-        for pair in pairs:
-            first, second = (_store(tx, answer, champion, step) for answer in pair)
-            comparisons.add_comparison(
-                tx,
-                pair[0].prompt_id,
-                first,
-                second,
-                round_id=step.round.id,
-                wanted=step.settings.feedback.wanted,
-                priority=float(step.round.id),
-            )
+        queued = [(purpose, pair) for purpose, pairs in streams.items() for pair in pairs]
+        order = np.random.default_rng(step.round.seed).permutation(len(queued))
+        for place, number in enumerate(order):
+            _queue(tx, step, champion, *queued[number], place=place)
 
-    return Result({"comparisons": len(pairs), "checkpoint": champion}, write=write)
+    told = {purpose: len(pairs) for purpose, pairs in streams.items()}
+    return Result({"comparisons": count, "checkpoint": champion, "streams": told}, write=write)
 
 
-def _different_pairs(step: Step, actors: list[Any], wanted: int) -> list[Pair]:
+def _mind(step: Step, champion: str, last: Ensemble | None, members: Sequence[str]) -> Mind:
+    folders = {"policy": str(registry.checkpoint_path(step.home, champion))}
+    if last is not None:
+        ensemble = registry.checkpoint_path(step.home, last.digest)
+        folders |= {name: str(ensemble / name) for name in members}
+    return Mind(step.base, folders, step.settings.sampling)
+
+
+def _queue(
+    tx: Connection, step: Step, champion: str, purpose: str, pair: Pair, *, place: int
+) -> None:
+    """Store one comparison; every so many of them are wanted once more, as `overlap` says."""
+    first, second = (_store(tx, answer, champion, step) for answer in pair)
+    overlap = step.settings.feedback.overlap
+    comparisons.add_comparison(
+        tx,
+        pair[0].prompt_id,
+        first,
+        second,
+        purpose=purpose,
+        round_id=step.round.id,
+        wanted=floor((place + 1) * overlap) - floor(place * overlap),
+        priority=float(step.round.id),
+    )
+
+
+def _unsure_pairs(
+    step: Step,
+    actors: list[Any],
+    pool: Sequence[prompts.Prompt],
+    members: Sequence[str],
+    wanted: int,
+) -> list[Pair]:
+    """The pairs about which the last ensemble would learn most, one per prompt."""
+    questions = [
+        Question(prompt.id, FIRST_SAMPLE + sample, prompt.messages)
+        for prompt in pool
+        for sample in range(ANSWERS)
+    ]
+    size = CHUNK // ANSWERS * ANSWERS
+    chunks = [questions[at : at + size] for at in range(0, len(questions), size)]
+    found: list[Candidate] = []
+    calls = ray.util.ActorPool(actors).map(
+        lambda actor, part: actor.candidates.remote("policy", part, step.round.seed, members),
+        chunks,
+    )
+    for number, part in enumerate(calls, start=1):
+        found += part
+        step.progress(number, len(chunks), "looking for pairs that models are unsure of")
+    if not found:
+        return []
+    picks = choose(
+        disagreement(np.stack([one.differences for one in found], axis=1)),
+        np.stack([one.states for one in found]),
+        [one.first.prompt_id for one in found],
+        wanted,
+        seed=step.round.seed,
+    )
+    return [(found[pick].first, found[pick].second) for pick in picks]
+
+
+def _different_pairs(
+    step: Step, actors: list[Any], pool: Sequence[prompts.Prompt], wanted: int
+) -> list[Pair]:
     """Up to `wanted` pairs of answers that read differently, one per prompt and pass."""
-    with step.store.read() as tx:
-        pool = prompts.pick_prompts(tx, "train", wanted * 2, step.round.seed)
     pairs: list[Pair] = []
     for number in range(PASSES):
         waiting = list(pool)
@@ -88,7 +178,7 @@ def _different_pairs(step: Step, actors: list[Any], wanted: int) -> list[Pair]:
 def _draw_pairs(
     step: Step,
     actors: list[Any],
-    batch: list[prompts.Prompt],
+    batch: Sequence[prompts.Prompt],
     tries: dict[int, int],
     number: int,
     have: int,

@@ -23,6 +23,7 @@ from reward import gate as reward_gate
 from rlhf import settings as settings_tree
 from rlhf.errors import Superseded
 from rlhf.evaluation import gate as policy_gate
+from rlhf.override import WAITING
 from rlhf.rounds import MAX_ATTEMPTS, RUNNER_STEPS, State, after
 from rlhf.settings import Settings, load_settings
 from rlhf.store import (
@@ -172,7 +173,8 @@ def freeze(service: Service, current: rounds.Round, fence: int) -> None:
     """Freeze every valid rating so far; the same round freezes the same list again."""
     with service.store.write() as tx:
         frozen = manifests.freeze_manifest(tx, current.id)
-    output = {"manifest": frozen.digest, "ratings": frozen.count}
+        left_out = manifests.left_out(tx)
+    output = {"manifest": frozen.digest, "ratings": frozen.count, "left_out": left_out}
     _finish(service, current, fence, output, {"manifest": frozen.digest})
 
 
@@ -205,6 +207,7 @@ def promote(service: Service, current: rounds.Round, fence: int) -> None:
             before = checkpoints.alias(tx, "previous")
             checkpoints.move_alias(tx, "previous", champion, before, actor, why)
             checkpoints.move_alias(tx, "champion", current.candidate, champion, actor, why)
+            rounds.follow_champion(tx, champion, current.candidate, WAITING)
             reasons = [f"champion moved from {champion[:12]} to {current.candidate[:12]}"]
         else:
             reasons = ["the champion was moved by hand while this round ran; it stays where it is"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,26 @@ from ray_jobs.answering import Answerer, Mind, Question, ask_all, threads_per_wo
 from ray_jobs.cluster import cluster, gpu_share, start_actors
 from ray_jobs.meter import Meter
 from ray_jobs.step import Result, Step
-from reward import ensemble, preferences, splits
-from reward.report import MemberReport
-from reward.scoring import Answer
+from reward import annotators, ensemble, preferences, splits
+from reward.measures import Circumstances, untrained
+from reward.probe import opinion
+from reward.report import Agreement, AnnotatorReport, MemberReport, RewardReport, read_member
+from reward.scoring import Answer, Encoder
 from reward.splits import HOLDOUT, Job
 from reward.training import train_member
 from rlhf import registry
 from rlhf.durable import replace_folder
-from rlhf.store import Connection, checkpoints, manifests, prompts
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.rounds import State
+from rlhf.settings import Sampling, Settings
+from rlhf.store import Connection, checkpoints, manifests, prompts, rounds
 
 REFERENCE_ANSWERS = 256
 """Answers of the reference that set gain and shift (Huang et al., 2023: 256 or more)."""
+
+BEST_OF_PROMPTS, BEST_OF_ANSWERS = 16, 16
+"""Prompts that the reference answers several times, for the best-of-n curve."""
 
 DONE = "report.json"
 """In a member's folder: it is trained, and this is its report."""
@@ -42,24 +52,44 @@ def run(step: Step) -> Result:
     assert step.round.manifest is not None
     with step.store.read() as tx:
         labelled = manifests.labelled(tx, step.round.manifest)
-    settings = step.settings.reward
-    known = preferences.build(labelled, margin_scale=settings.margin_scale)
-    plan = splits.plan(known.rows, settings)
-    jobs = splits.jobs(plan, settings.members, step.round.seed)
-    if not jobs or len(known.rows) < step.settings.gate.min_preferences:
-        report = ensemble.untrained(known, plan)
-        return Result({"report": report.to_json()})
+        frozen = rounds.step(tx, step.round.id, State.MANIFEST)
+        last = checkpoints.newest(tx, "reward")
+    left_out = (frozen.output or {}).get("left_out", {}) if frozen else {}
     with cluster(step.home, step.settings.ray, cpus=max(step.settings.ray.workers, 2)):
+        step.progress(0, 1, "comparing annotators")
+        people, agreement = _alone(examine_people, step.base, labelled, step.settings)
+        known = _preferences(step, labelled, people)
+        circumstances = Circumstances(
+            annotators=people,
+            people=agreement,
+            left_out=left_out,
+            round_id=step.round.id,
+            previous=registry.checkpoint_path(step.home, last.digest) if last else None,
+            previous_members=tuple(last.lineage.get("members", ())) if last else (),
+        )
+        plan = splits.plan(known.rows, step.settings.reward)
+        jobs = splits.jobs(plan, step.settings.reward.members, step.round.seed)
+        if not jobs or known.effective < step.settings.gate.min_preferences:
+            return Result({"report": untrained(known, plan, circumstances).to_json()})
         trained = _train(step, jobs, plan)
-        reference = _reference_answers(step)
-        report = ray.get(
-            ray.remote(_assemble)
-            .options(num_cpus=1, num_gpus=gpu_share(1))
-            .remote(step.base, step.folder, trained, known, plan, reference, step.settings.sampling)
+        reference, best_of = _reference_answers(step)
+        circumstances = replace(circumstances, best_of=best_of)
+        step.progress(1, 1, "measuring the ensemble")
+        report: RewardReport = _alone(
+            _assemble,
+            step.base,
+            step.folder,
+            trained,
+            known,
+            plan,
+            reference,
+            circumstances,
+            step.settings.sampling,
         )
     members = [one.name for one in report.members]
     digest = registry.publish(step.home, _gathered(step, report.to_json()))
     base = step.round.base
+    lineage = {"manifest": step.round.manifest, "round": step.round.id, "members": members}
 
     def write(tx: Connection) -> None:
         checkpoints.record_checkpoint(
@@ -70,11 +100,41 @@ def run(step: Step) -> Result:
             parent=None,
             base=base,
             figures={"held_out_accuracy": report.ensemble.value},
-            lineage={"manifest": step.round.manifest, "round": step.round.id},
+            lineage=lineage,
         )
 
     changes = {"reward_checkpoints": {"ensemble": digest, "members": members}}
     return Result({"report": report.to_json(), "ensemble": digest}, changes, write)
+
+
+def _alone(work: Callable[..., Any], *given: Any) -> Any:
+    """The result of a function in a Ray worker of its own."""
+    task: Any = ray.remote(work).options(num_cpus=1, num_gpus=gpu_share(1))
+    return ray.get(task.remote(*given))
+
+
+def examine_people(
+    base: str, labelled: list[manifests.LabelledComparison], settings: Settings
+) -> tuple[tuple[AnnotatorReport, ...], Agreement]:
+    """How far each annotator can be relied on, and how far they agree; in a Ray worker."""
+    tokenizer = load_tokenizer(base)
+    roles = RoleModel(load_base(base), tokenizer)
+    roles.add_role("untouched", settings.lora, head=False, seed=0)
+    encoder = Encoder(tokenizer, settings.sampling, longest=roles.context)
+    table = annotators.verdicts(labelled)
+    probe = opinion(roles, encoder, labelled)
+    told = annotators.examine(table, probe, floor=settings.reward.weight_floor)
+    return told, annotators.agreement(table, settings.seed)
+
+
+def _preferences(
+    step: Step,
+    labelled: list[manifests.LabelledComparison],
+    people: Sequence[AnnotatorReport],
+) -> preferences.PreferenceSet:
+    weights = {one.annotator_id: one.weight for one in people}
+    scale = step.settings.reward.margin_scale
+    return preferences.build(labelled, margin_scale=scale, weights=weights)
 
 
 def _train(step: Step, jobs: tuple[Job, ...], plan: splits.Plan) -> list[MemberReport]:
@@ -114,7 +174,7 @@ def _train_task(
     torch.set_num_threads(threads)
     final = folder / job.name
     if (final / DONE).is_file():
-        return MemberReport.from_json(json.loads((final / DONE).read_text(encoding="utf-8")))
+        return read_member(json.loads((final / DONE).read_text(encoding="utf-8")))
     fresh = folder / f".{job.name}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     report = train_member(
@@ -132,8 +192,8 @@ def _train_task(
     return report
 
 
-def _reference_answers(step: Step) -> list[Answer]:
-    """The base's own answers to prompts of this round."""
+def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ...], ...]]:
+    """The base's own answers to prompts of this round: one each, and several to a few."""
     workers = step.settings.ray.workers
     with step.store.read() as tx:
         asked = prompts.pick_fixed(tx, "train", REFERENCE_ANSWERS, step.round.seed)
@@ -141,15 +201,26 @@ def _reference_answers(step: Step) -> list[Answer]:
     mind = Mind(step.base, {"policy": str(untouched)}, step.settings.sampling)
     threads = threads_per_worker(workers)
     actors = start_actors(Answerer, workers, lambda _: (mind, threads))
+    few = asked[:BEST_OF_PROMPTS]
+    questions = [Question(one.id, 0, one.messages) for one in asked]
+    questions += [
+        Question(one.id, sample, one.messages)
+        for one in few
+        for sample in range(1, BEST_OF_ANSWERS + 1)
+    ]
     drawn = ask_all(
         actors,
         None,
-        [Question(prompt.id, 0, prompt.messages) for prompt in asked],
+        questions,
         step.round.seed,
         lambda done, total: step.progress(done, total, "answers of the reference"),
     )
     messages = {prompt.id: prompt.messages for prompt in asked}
-    return [Answer(messages[one.prompt_id], one.text, one.finished) for one in drawn]
+    answers = [Answer(messages[one.prompt_id], one.text, one.finished) for one in drawn]
+    several = answers[len(asked) :]
+    return answers[: len(asked)], tuple(
+        tuple(several[at : at + BEST_OF_ANSWERS]) for at in range(0, len(several), BEST_OF_ANSWERS)
+    )
 
 
 def _assemble(
@@ -159,10 +230,12 @@ def _assemble(
     known: preferences.PreferenceSet,
     plan: splits.Plan,
     reference: list[Answer],
-    sampling: Any,
-) -> Any:
+    circumstances: Circumstances,
+    sampling: Sampling,
+) -> RewardReport:
     """Normalise and measure, in a Ray worker."""
-    return ensemble.assemble(base, folder, trained, known, plan, reference, sampling=sampling)
+    given = (trained, known, plan, reference, circumstances)
+    return ensemble.assemble(base, folder, *given, sampling=sampling)
 
 
 def _gathered(step: Step, report: dict[str, Any]) -> Path:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -26,7 +26,9 @@ MARGINS = {1: 1 / 3, 2: 2 / 3, 3: 1.0}
 TIE = "tie"
 BOTH_BAD = "both bad, neither preferred"
 SAME_TEXT = "the two responses are the same"
-REASONS = (TIE, BOTH_BAD, SAME_TEXT)
+KNOWN = "its answer is known: measures the annotator"
+REPEAT = "repeat: measures the annotator"
+REASONS = (TIE, BOTH_BAD, SAME_TEXT, KNOWN, REPEAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,27 @@ class Preference:
     chosen_finished: bool = True
     """False for a response that was cut: it has no end token where it is scored."""
     rejected_finished: bool = True
+    weight: float = 1.0
+    """How many independent, reliable ratings it is worth, at most one."""
+    strength: int = 1
+    conversation: str = ""
+    """What may not be divided between training and measuring; empty: the prompt itself."""
+    purpose: str = "train"
+    """Why it was asked, as in the store; "evaluation" never teaches."""
+    split: str = "train"
+    """The prompt's: "heldout" never teaches."""
+    source: str = ""
+    round_id: int | None = None
 
     @property
     def prompt_key(self) -> str:
         """SHA-256 of the conversation; equal prompts share it whatever their ids."""
         return prompt_key(self.prompt)
+
+    @property
+    def group(self) -> str:
+        """What is drawn, split and folded as one."""
+        return self.conversation or self.prompt_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +75,123 @@ class PreferenceSet:
 
     rows: tuple[Preference, ...]
     excluded: dict[str, int]
+    contradicted: int = 0
+    """Comparisons whose ratings prefer either side; all of them are among the rows."""
 
     @property
     def ratings(self) -> int:
         """Every rating that came in."""
         return len(self.rows) + sum(self.excluded.values())
 
+    @property
+    def effective(self) -> float:
+        """The rows in terms of independent, fully reliable ones."""
+        return sum(row.weight for row in self.rows)
 
-def build(labelled: Iterable[LabelledComparison], *, margin_scale: float) -> PreferenceSet:
+
+def build(
+    labelled: Iterable[LabelledComparison],
+    *,
+    margin_scale: float,
+    weights: Mapping[int, float] | None = None,
+) -> PreferenceSet:
     """Turn the ratings of a manifest into preferences, in the manifest's order.
 
     The rule: a rating that prefers one response is a preference, also when both were marked bad
     (the better of two bad responses is still the better one). A tie orders nothing, so it trains
     nothing: it is counted as `TIE`, or as `BOTH_BAD` when it carries that mark. Responses with
-    the same text cannot be ordered (`SAME_TEXT`). Contradictory ratings of one comparison are
-    all kept: their share is what people know.
+    the same text cannot be ordered (`SAME_TEXT`). Known answers and repeats are about the annotator
+    (`KNOWN`, `REPEAT`). Contradictory ratings of one comparison are all kept: their share is what
+    people know.
 
-    Strength 1, 2, 3 asks for a margin of 1/3, 2/3, 1 times `margin_scale`.
+    Strength 1, 2, 3 asks for a margin of 1/3, 2/3, 1 times `margin_scale`. weights: annotator ->
+    what one rating counts (none given: 1); a ranking of K responses counts as K - 1 ratings,
+    however many pairs it gives, because the others follow from those.
     """
     rows: list[Preference] = []
     excluded: Counter[str] = Counter()
+    ways: dict[int, set[bool | None]] = defaultdict(set)
     for rating in labelled:
-        if rating.chosen_text is None or rating.rejected_text is None:
-            excluded[BOTH_BAD if rating.both_bad else TIE] += 1
-        elif rating.chosen_text == rating.rejected_text:
-            excluded[SAME_TEXT] += 1
-        else:
-            rows.append(
-                Preference(
-                    prompt=list(rating.prompt_messages),
-                    chosen=rating.chosen_text,
-                    rejected=rating.rejected_text,
-                    margin=MARGINS[rating.strength] * margin_scale,
-                    prompt_id=rating.prompt_id,
-                    rating_id=rating.rating_id,
-                    annotator_id=rating.annotator_id,
-                    chosen_finished=rating.chosen_finished,
-                    rejected_finished=rating.rejected_finished,
-                )
-            )
-    return PreferenceSet(tuple(rows), dict(excluded))
+        reason = _reason(rating)
+        if reason is not None:
+            excluded[reason] += 1
+            continue
+        ways[rating.comparison_id].add(rating.lo_preferred)
+        rows.append(_preference(rating, margin_scale, (weights or {}).get(rating.annotator_id, 1)))
+    shares = _shares(rows)
+    return PreferenceSet(
+        tuple(
+            replace(row, weight=row.weight * share) for row, share in zip(rows, shares, strict=True)
+        ),
+        dict(excluded),
+        contradicted=sum(len(both) > 1 for both in ways.values()),
+    )
+
+
+def _reason(rating: LabelledComparison) -> str | None:
+    """Why a rating is no preference; None for one that is."""
+    if rating.purpose in ("known", "repeat"):
+        return KNOWN if rating.purpose == "known" else REPEAT
+    if rating.chosen_text is None or rating.rejected_text is None:
+        return BOTH_BAD if rating.both_bad else TIE
+    return SAME_TEXT if rating.chosen_text == rating.rejected_text else None
+
+
+def _preference(rating: LabelledComparison, margin_scale: float, weight: float) -> Preference:
+    assert rating.chosen_text is not None
+    assert rating.rejected_text is not None
+    return Preference(
+        prompt=list(rating.prompt_messages),
+        chosen=rating.chosen_text,
+        rejected=rating.rejected_text,
+        margin=MARGINS[rating.strength] * margin_scale,
+        prompt_id=rating.prompt_id,
+        rating_id=rating.rating_id,
+        annotator_id=rating.annotator_id,
+        chosen_finished=rating.chosen_finished,
+        rejected_finished=rating.rejected_finished,
+        weight=weight,
+        strength=rating.strength,
+        conversation=rating.conversation,
+        purpose=rating.purpose,
+        split=rating.split,
+        source=rating.source,
+        round_id=rating.round_id,
+    )
+
+
+def _shares(rows: Sequence[Preference]) -> list[float]:
+    """Per row, what it adds to what the other pairs of the same person and prompt say already.
+
+    Pairs that hang together through common responses are worth as many as it takes to connect
+    them: (responses - 1) / pairs each. A pair with two responses of its own is worth 1.
+    """
+    graphs: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        graphs[row.annotator_id, row.prompt_id].append(place)
+    shares = [1.0] * len(rows)
+    for places in graphs.values():
+        for responses, pairs in _connected(rows, places):
+            for place in pairs:
+                shares[place] = (len(responses) - 1) / len(pairs)
+    return shares
+
+
+def _connected(
+    rows: Sequence[Preference], places: Sequence[int]
+) -> list[tuple[set[str], list[int]]]:
+    """(responses, pairs) of each set of pairs that common responses connect."""
+    parts: list[tuple[set[str], list[int]]] = []
+    for place in places:
+        texts, pairs = {rows[place].chosen, rows[place].rejected}, [place]
+        apart = []
+        for part in parts:
+            if part[0] & texts:
+                texts, pairs = texts | part[0], part[1] + pairs
+            else:
+                apart.append(part)
+        parts = [*apart, (texts, pairs)]
+    return parts
 
 
 def prompt_key(messages: Sequence[dict[str, str]]) -> str:

@@ -5,7 +5,7 @@ Prompt and response become ids exactly as they do in sampling and PPO (`rlhf.mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,17 @@ class Encoded:
     chosen: list[int]
     rejected: list[int]
     source: Preference
+    prompt_tokens: int = 0
+
+    @property
+    def chosen_tokens(self) -> int:
+        """Of the response alone."""
+        return len(self.chosen) - self.prompt_tokens
+
+    @property
+    def rejected_tokens(self) -> int:
+        """Of the response alone."""
+        return len(self.rejected) - self.prompt_tokens
 
 
 @dataclass(frozen=True)
@@ -56,19 +67,34 @@ class Encoder:
             *response_ids(self.tokenizer, text, finished=finished),
         ]
 
+    def fitting(self, answers: Iterable[Answer]) -> list[list[int]]:
+        """Ids of the answers that the context holds."""
+        encoded = (self.answer(one.prompt, one.text, one.finished) for one in answers)
+        return [ids for ids in encoded if len(ids) <= self.longest]
+
+    def fits(self, answer: Answer) -> bool:
+        """Whether the context holds prompt and response."""
+        return bool(self.fitting([answer]))
+
+    def response_tokens(self, answer: Answer) -> int:
+        """Of the response alone, its end included."""
+        return len(response_ids(self.tokenizer, answer.text, finished=answer.finished))
+
     def pairs(self, rows: Sequence[Preference]) -> list[Encoded]:
         """Preferences as ids, without those of which a side is longer than the context."""
-        encoded = [
-            Encoded(
-                self.answer(row.prompt, row.chosen, row.chosen_finished),
-                self.answer(row.prompt, row.rejected, row.rejected_finished),
-                row,
+        encoded = (self._pair(row) for row in rows)
+        return [one for one in encoded if max(len(one.chosen), len(one.rejected)) <= self.longest]
+
+    def _pair(self, row: Preference) -> Encoded:
+        prompt = prompt_ids(self.tokenizer, row.prompt, self.sampling)
+        chosen, rejected = (
+            [*prompt, *response_ids(self.tokenizer, text, finished=finished)]
+            for text, finished in (
+                (row.chosen, row.chosen_finished),
+                (row.rejected, row.rejected_finished),
             )
-            for row in rows
-        ]
-        return [
-            pair for pair in encoded if max(len(pair.chosen), len(pair.rejected)) <= self.longest
-        ]
+        )
+        return Encoded(chosen, rejected, row, len(prompt))
 
 
 def score_ids(roles: RoleModel, role: str, sequences: Sequence[Sequence[int]]) -> Numbers:

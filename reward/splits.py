@@ -1,26 +1,32 @@
-"""Who may see which prompt: the members, the hold-out model, or nobody (the held-out pairs).
+"""Who may see which conversation: the members, the hold-out model, or nobody (the held-out pairs).
 
-By prompt, through a hash, so that a prompt stays where it is in every later round and nothing
-that was once held out is ever trained on.
+By the conversation that a prompt was cut from, through a hash, so that it stays where it is in
+every later round and nothing that was once held out is ever trained on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from reward.preferences import Preference
 from rlhf.seeds import derived
 from rlhf.settings import Reward
 
 HOLDOUT = "holdout"
+STOPPING_SHARE = 0.15
+"""Share of the hold-out's conversations on which its training watches when to stop."""
+
+Part = Literal["members", "holdout", "heldout"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Three sets of preferences without a common prompt."""
+    """Three sets of preferences without a common conversation."""
 
     members: tuple[Preference, ...]
     holdout: tuple[Preference, ...]
@@ -46,56 +52,100 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One reward model to train: its role name, its rows and its seed."""
+    """One reward model to train: its role name, its rows, and rows that tell when to stop."""
 
     name: str
     rows: tuple[Preference, ...]
+    stopping: tuple[Preference, ...]
     seed: int
 
 
-def plan(rows: Sequence[Preference], settings: Reward) -> Plan:
-    """Divide preferences by prompt.
+def part_of(group: str, settings: Reward) -> Part:
+    """Where a conversation falls.
 
-    `heldout_share` of the prompts measure, `holdout_model_share` of the others train the
-    hold-out model, the rest train the members. The shares hold on average over prompts: each
-    prompt falls by its own hash, whatever else is rated.
+    `heldout_share` of the conversations measure, `holdout_model_share` of the others train the
+    hold-out model, the rest train the members. The shares hold on average: each conversation
+    falls by its own hash, whatever else is rated.
     """
-    parts: dict[str, list[Preference]] = {"members": [], "holdout": [], "heldout": []}
+    if _unit("heldout", group) < settings.heldout_share:
+        return "heldout"
+    if _unit("holdout", group) < settings.holdout_model_share:
+        return "holdout"
+    return "members"
+
+
+def plan(rows: Sequence[Preference], settings: Reward) -> Plan:
+    """Divide preferences by conversation.
+
+    What only measures (the protected stream, prompts that the policy is evaluated on) is held
+    out whatever its hash says, and so is all else of its conversation.
+    """
+    kept = {row.group for row in rows if row.purpose == "evaluation" or row.split == "heldout"}
+    parts: dict[Part, list[Preference]] = {"members": [], "holdout": [], "heldout": []}
     for row in rows:
-        key = row.prompt_key
-        if _unit("heldout", key) < settings.heldout_share:
-            parts["heldout"].append(row)
-        elif _unit("holdout", key) < settings.holdout_model_share:
-            parts["holdout"].append(row)
-        else:
-            parts["members"].append(row)
+        parts["heldout" if row.group in kept else part_of(row.group, settings)].append(row)
     return Plan(**{name: tuple(part) for name, part in parts.items()})
 
 
 def jobs(plan: Plan, members: int, seed: int) -> tuple[Job, ...]:
-    """The reward models of a round: bootstrap members, then the hold-out on all its rows.
+    """The reward models of a round: bootstrap members, then the hold-out on its own rows.
 
-    Every job has a seed of its own, derived from `seed` and its name; none at all when a part
-    is empty, which the gate turns into a refusal.
+    A member stops by the conversations that its sample missed, about a third of all; the hold-out
+    by a share of its own. Every job has a seed of its own, derived from `seed` and its name; none
+    at all when a part is empty, which the gate turns into a refusal.
     """
     if not all(plan.sizes.values()):
         return ()
-    names = [f"reward-{index}" for index in range(members)]
     ensemble = [
-        Job(name, bootstrap(plan.members, derived), derived)
-        for name in names
-        for derived in [_seed(seed, name)]
+        _member(f"reward-{index}", plan.members, _seed(seed, f"reward-{index}"))
+        for index in range(members)
     ]
-    return (*ensemble, Job(HOLDOUT, plan.holdout, _seed(seed, HOLDOUT)))
+    return (*ensemble, _holdout(plan.holdout, _seed(seed, HOLDOUT)))
 
 
-def bootstrap(rows: Sequence[Preference], seed: int) -> tuple[Preference, ...]:
-    """As many rows, drawn with replacement (Efron, 1979): members that err differently."""
-    return tuple(random.Random(seed).choices(rows, k=len(rows)))
+def bootstrap(
+    rows: Sequence[Preference], seed: int
+) -> tuple[tuple[Preference, ...], tuple[Preference, ...]]:
+    """(sample, what it missed): as many conversations, drawn with replacement (Efron, 1979).
+
+    All pairs of a conversation come together, as often as it is drawn.
+    """
+    groups = _grouped(rows)
+    names = list(groups)
+    drawn = random.Random(seed).choices(names, k=len(names))
+    missed = [name for name in names if name not in set(drawn)]
+    return (
+        tuple(row for name in drawn for row in groups[name]),
+        tuple(row for name in missed for row in groups[name]),
+    )
+
+
+def _member(name: str, rows: Sequence[Preference], seed: int) -> Job:
+    sample, missed = bootstrap(rows, seed)
+    return Job(name, sample, missed, seed)
+
+
+def _holdout(rows: Sequence[Preference], seed: int) -> Job:
+    groups = _grouped(rows)
+    names = random.Random(seed).sample(list(groups), len(groups))
+    watched = set(names[: round(STOPPING_SHARE * len(names))])
+    return Job(
+        HOLDOUT,
+        tuple(row for row in rows if row.group not in watched),
+        tuple(row for row in rows if row.group in watched),
+        seed,
+    )
+
+
+def _grouped(rows: Sequence[Preference]) -> dict[str, list[Preference]]:
+    groups: dict[str, list[Preference]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append(row)
+    return groups
 
 
 def _unit(purpose: str, key: str) -> float:
-    """A number in [0, 1) that depends on the prompt alone, independent between purposes."""
+    """A number in [0, 1) that depends on the conversation alone, independent between purposes."""
     digest = hashlib.sha256(f"reward:{purpose}:{key}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 

@@ -53,8 +53,12 @@ class Feedback(_Branch):
     """New comparisons queued when a round opens."""
     ratings_per_round: PositiveInt = 300
     """New ratings after which the round trains by itself."""
-    wanted: PositiveInt = 1
-    """Ratings wanted per comparison."""
+    overlap: float = Field(1.1, ge=1, le=10)
+    """Ratings wanted per comparison, on average: with 1.1 every tenth goes to two people, which
+    shows how far they agree."""
+    active_share: float = Field(0.5, ge=0, le=1)
+    """Share of the comparisons that teach which ask about pairs that the last reward models are
+    unsure of; the others, and all that only measure, are drawn uniformly."""
     lease_minutes: PositiveFloat = 15.0
     """How long one annotator holds a comparison before others may get it."""
 
@@ -100,6 +104,9 @@ class Reward(_Branch):
     """Share of the rated prompts kept from all training, to measure accuracy."""
     holdout_model_share: float = Field(0.35, gt=0, lt=0.8)
     """Share of the other prompts that trains the hold-out model and nothing else."""
+    weight_floor: float = Field(0.25, gt=0, le=1)
+    """Least weight of a rating in training, however unreliable the annotator; 1 weighs all
+    alike."""
     pessimism: float = Field(1.0, ge=0)
     """Score of a response = ensemble mean - pessimism * std (Coste et al., 2023)."""
 
@@ -191,11 +198,19 @@ class Gate(_Branch):
     """What a reward ensemble and a candidate must show."""
 
     min_preferences: PositiveInt = 50
-    """Fewer usable preferences than this train no reward model that PPO may use."""
+    """Fewer preferences than this, in terms of independent and reliable ones, train no reward
+    model that PPO may use."""
     min_accuracy: float = Field(0.5, ge=0, le=1)
     """Held-out accuracy that the ensemble must reach: better than a coin, against noisy verdicts.
 
     Its standard error is 0.05 with 100 pairs; a higher floor mostly measures luck."""
+    min_of_ceiling: float = Field(0.25, ge=0, le=1)
+    """Least (accuracy - 0.5) / (ceiling - 0.5), the ceiling being how often two people agree;
+    looked at where at least 30 pairs of their preferences are known."""
+    max_calibration_error: float = Field(0.15, ge=0, le=1)
+    """Most that stated probabilities may be off, on average; looked at with 100 pairs or more."""
+    max_length_correlation: float = Field(0.8, ge=0, le=1)
+    """Largest correlation, up or down, of score and length: above it, the score is a ruler."""
     min_win_rate: float = Field(0.5, ge=0, le=1)
     """The lower end of the 95 % interval of the hold-out win rate must be above this."""
     max_kl: PositiveFloat = 15.0

@@ -26,18 +26,22 @@ def ingest(
     ] = 0.15,
     home: HomeOption = None,
 ) -> None:
-    """Take in prompts or conversations: all of the files, or on a mistake none.
+    """Take in prompts, conversations or preferences: all of the files, or on a mistake none.
 
-    A conversation that ends with an answer gives a prompt and its reference answer. The same file
-    twice adds nothing.
+    A conversation that ends with an answer gives a prompt and its reference answer. Answers that
+    were chosen and rejected, or ranked, teach the reward models as ratings made here do. The same
+    file twice adds nothing.
     """
     from rlhf.cli.terminal import progress_bar, show
+    from rlhf.cli.views import in_words
     from rlhf.data.ingest import ingest as take_in
 
     with opened_or_made(home) as store, progress_bar("ingest") as progress:
         told = take_in(store, files, heldout_share=heldout_share, progress=progress)
     splits = ", ".join(f"{count} {split}" for split, count in sorted(told.splits.items()))
     show(f"{told.added} prompts added, {told.duplicates} known already ({splits})")
+    if told.preferences.rankings:
+        show(in_words(told.preferences))
 
 
 @users.command(

@@ -9,6 +9,7 @@ from typing import Any
 from rlhf import pace
 from rlhf.checks import Check, Verdict
 from rlhf.cli.terminal import show, show_json, show_table
+from rlhf.data.ingest import Preferences
 from rlhf.store import checkpoints, people
 
 SHORT = 12
@@ -80,6 +81,16 @@ def show_status(told: Mapping[str, Any]) -> None:
     show(f"people     {len(told['people'])}")
     for name, digest in told["aliases"].items():
         show(f"{name:<10} {digest[:SHORT]}")
+
+
+def in_words(told: Preferences) -> str:
+    """Preferences in and out, so that the numbers add up."""
+    parts = [f"{told.added} added", f"{told.known} known already"]
+    parts += [f"{count} left out: {reason}" for reason, count in told.dropped.items()]
+    return (
+        f"{told.pairs} preferences from {told.rankings} rankings of {told.ranked} answers: "
+        + ", ".join(parts)
+    )
 
 
 def _round(now: Mapping[str, Any] | None, rounds: Sequence[Mapping[str, Any]]) -> str:

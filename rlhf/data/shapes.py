@@ -1,35 +1,21 @@
 """From a record in one of the field's shapes to prompts with, where there is one, an answer.
 
 Known: `prompt` (text or messages), `messages` (OpenAI), `conversations` (ShareGPT), `instruction`
-with `input` and `output` (Alpaca) or `instances` (Self-Instruct), `text` or `question`, and
-OpenAssistant trees. A conversation that ends with the assistant gives the prompt before it and
-that turn as its reference answer.
+with `input` and `output` (Alpaca) or `instances` (Self-Instruct), `text` or `question`,
+OpenAssistant trees, and preferences (`judged`). A conversation that ends with the assistant gives
+the prompt before it and that turn as its reference answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rlhf.data.files import Record, Row
+from rlhf.data.judged import EMPTY_TURN, Judged, all_pairs, pair, ranking
+from rlhf.data.turns import Messages, text, turn
 from rlhf.errors import InputError
-
-Messages = list[dict[str, str]]
-
-SPEAKERS = {
-    "human": "user",
-    "user": "user",
-    "prompter": "user",
-    "customer": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
-    "bot": "assistant",
-    "agent": "assistant",
-    "chatgpt": "assistant",
-    "system": "system",
-}
-"""What other formats call the three roles."""
 
 ANSWERS = ("reference", "response", "completion", "answer", "output")
 """Columns that hold a known answer beside a prompt."""
@@ -41,6 +27,12 @@ class Shaped:
 
     messages: Messages
     reference: str | None
+    judged: tuple[Judged, ...] = ()
+    """What people preferred among answers to it."""
+    ranked: int = 0
+    """Answers that were ordered to give `judged`; 0 for a record without a preference."""
+    dropped: str | None = None
+    """Why a preference in the record says nothing; without messages, nor does the record."""
 
 
 def shape(row: Row) -> Iterator[Shaped]:
@@ -61,7 +53,7 @@ def _prompt(record: Record, column: str = "prompt") -> Iterator[Shaped]:
     if isinstance(value, list):
         yield _conversation(value, column)
         return
-    yield Shaped([{"role": "user", "content": _text(value, column)}], _answer(record))
+    yield Shaped([{"role": "user", "content": text(value, column)}], _answer(record))
 
 
 def _text_column(column: str) -> Callable[[Record], Iterator[Shaped]]:
@@ -73,7 +65,7 @@ def _messages_column(column: str) -> Callable[[Record], Iterator[Shaped]]:
 
 
 def _instruction(record: Record) -> Iterator[Shaped]:
-    instruction = _text(record["instruction"], "instruction")
+    instruction = text(record["instruction"], "instruction")
     cases = record.get("instances")
     if cases is None:
         cases = [{"input": record.get("input"), "output": _answer(record)}]
@@ -84,12 +76,26 @@ def _instruction(record: Record) -> Iterator[Shaped]:
         if not isinstance(case, dict):
             raise InputError("must be an object", field=here)
         given = case.get("input")
-        asked = f"{instruction}\n\n{_text(given, f'{here}.input')}" if given else instruction
+        asked = f"{instruction}\n\n{text(given, f'{here}.input')}" if given else instruction
         yield Shaped([{"role": "user", "content": asked}], case.get("output") or None)
 
 
+def _pair(record: Record) -> Iterator[Shaped]:
+    read = pair(record)
+    judged = () if read.judged is None else (read.judged,)
+    best = read.judged.better.strip() if read.judged else ""
+    messages = [] if read.dropped == EMPTY_TURN else read.messages
+    yield Shaped(messages, best or None, judged, ranked=2, dropped=read.dropped)
+
+
+def _ranking(record: Record) -> Iterator[Shaped]:
+    for shaped in _prompt(record):
+        judged = ranking(record)
+        yield replace(shaped, judged=tuple(judged), ranked=len(record["responses"]))
+
+
 def _tree(record: Record) -> Iterator[Shaped]:
-    """Every user turn of an OpenAssistant tree; the best-ranked reply is its reference."""
+    """Every user turn of an OpenAssistant tree with its ranked replies, the best its reference."""
     root = record["prompt"]
     if not isinstance(root, dict):
         raise InputError("must be an object in a message tree", field="prompt")
@@ -97,11 +103,15 @@ def _tree(record: Record) -> Iterator[Shaped]:
 
 
 def _branch(message: dict[str, Any], before: Messages) -> Iterator[Shaped]:
-    here = [*before, _turn(message, "prompt")]
+    here = [*before, turn(message, "prompt")]
     replies = [reply for reply in message.get("replies") or () if isinstance(reply, dict)]
     if here[-1]["role"] == "user":
-        ranked = sorted(replies, key=lambda reply: reply.get("rank") or 0)
-        yield Shaped(here, _text(ranked[0].get("text"), "replies.text") if ranked else None)
+        best = sorted(replies, key=lambda reply: reply.get("rank") or 0)
+        reference = text(best[0].get("text"), "replies.text") if best else None
+        ranked = [reply for reply in replies if reply.get("rank") is not None]
+        answers = [text(reply.get("text"), "replies.text") for reply in ranked]
+        judged = tuple(all_pairs(answers, [reply["rank"] for reply in ranked]))
+        yield Shaped(here, reference, judged, ranked=len(ranked) if judged else 0)
     for reply in replies:
         yield from _branch(reply, here)
 
@@ -109,41 +119,24 @@ def _branch(message: dict[str, Any], before: Messages) -> Iterator[Shaped]:
 def _conversation(value: Any, column: str) -> Shaped:
     if not isinstance(value, list) or not value:
         raise InputError("must be a list of at least one message", field=column)
-    turns = [_turn(message, f"{column}[{i}]") for i, message in enumerate(value)]
+    turns = [turn(message, f"{column}[{i}]") for i, message in enumerate(value)]
     reference = turns.pop()["content"] if turns[-1]["role"] == "assistant" else None
     if not turns or turns[-1]["role"] != "user":
         raise InputError("must end with a user turn, or an assistant turn after one", field=column)
     return Shaped(turns, reference)
 
 
-def _turn(message: Any, field: str) -> dict[str, str]:
-    if not isinstance(message, dict):
-        raise InputError("must be an object with a role and a text", field=field)
-    speaker = message.get("role", message.get("from"))
-    role = SPEAKERS.get(str(speaker).lower())
-    if role is None:
-        raise InputError(f"speaker '{speaker}' is not known", field=f"{field}.role")
-    text = message.get("content", message.get("value", message.get("text")))
-    return {"role": role, "content": _text(text, f"{field}.content")}
-
-
 def _answer(record: Record) -> str | None:
     for column in ANSWERS:
         if record.get(column):
-            return _text(record[column], column)
+            return text(record[column], column)
     return None
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"must be text, not {type(value).__name__}", field=field)
-    if not value.strip():
-        raise InputError("is empty", field=field, fix="Give some text or leave the row out")
-    return value
 
 
 SHAPES: dict[str, Callable[[Record], Iterator[Shaped]]] = {
     "message_tree_id": _tree,
+    "chosen": _pair,
+    "responses": _ranking,
     "messages": _messages_column("messages"),
     "conversations": _messages_column("conversations"),
     "conversation": _messages_column("conversation"),

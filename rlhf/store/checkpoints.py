@@ -102,6 +102,15 @@ def checkpoints(tx: Connection, kind: str = "policy") -> list[Checkpoint]:
     return [Checkpoint(**row._mapping) for row in rows]
 
 
+def newest(tx: Connection, kind: str) -> Checkpoint | None:
+    """The last checkpoint of a kind that was published."""
+    table = schema.checkpoints
+    row = tx.execute(
+        select(table).where(table.c.kind == kind).order_by(table.c.version.desc()).limit(1)
+    ).first()
+    return None if row is None else Checkpoint(**row._mapping)
+
+
 def resolve(tx: Connection, ref: str) -> Checkpoint:
     """A policy by alias, version ("v3") or digest (8 characters or more).
 

@@ -11,6 +11,11 @@ from sqlalchemy import Connection, func, select
 from rlhf.errors import NotFound
 from rlhf.store import schema, validate
 
+PURPOSES = ("train", "active", "evaluation", "known", "repeat", "imported")
+"""Drawn uniformly to teach reward models; asked because they were unsure; drawn uniformly to
+measure them alone; measures the annotator by a known answer, or by their own earlier one; was
+rated elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -29,7 +34,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two responses to one prompt, in the order of their ids."""
+    """Two responses to one prompt, in the order of their ids.
+
+    `purpose` says what its ratings may be used for, see PURPOSES; `expected` is the better response
+    where that is known beforehand, `repeat_of` the comparison that a repeat asks about again.
+    """
 
     id: int
     prompt_id: int
@@ -37,6 +46,8 @@ class Comparison:
     response_hi: int
     purpose: str
     round_id: int | None
+    expected: int | None
+    repeat_of: int | None
     priority: float
     created_at: float
 
@@ -80,14 +91,21 @@ def add_comparison(
     *,
     purpose: str = "train",
     round_id: int | None = None,
+    expected: int | None = None,
+    repeat_of: int | None = None,
     wanted: int = 1,
     priority: float = 0.0,
     now: float | None = None,
 ) -> int:
     """Queue a comparison for `wanted` different annotators and return its id.
 
-    Raises ValueError for responses that read the same or answer another prompt.
+    Raises ValueError for responses that read the same or answer another prompt, for an unknown
+    purpose, and for a known answer or repeat that does not say what it checks.
     """
+    if purpose not in PURPOSES:
+        raise ValueError(f"no comparison is asked for '{purpose}'")
+    if (purpose == "known") != (expected is not None) or (purpose == "repeat") != bool(repeat_of):
+        raise ValueError("a known answer names the expected response, a repeat what it repeats")
     lo, hi = sorted((response_a, response_b))
     first, second = response(tx, lo), response(tx, hi)
     if first.text == second.text:
@@ -102,6 +120,8 @@ def add_comparison(
             response_hi=hi,
             purpose=purpose,
             round_id=round_id,
+            expected=expected,
+            repeat_of=repeat_of,
             priority=validate.number_field(priority, "priority"),
             created_at=time.time() if now is None else now,
         )

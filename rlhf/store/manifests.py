@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
@@ -39,12 +40,22 @@ class LabelledComparison:
     rejected_finished: bool
     text_lo: str
     text_hi: str
+    lo_preferred: bool | None
+    left_preferred: bool | None
+    """None for a tie, and where nobody saw the two side by side (a rating from a file)."""
+    as_expected: bool | None
+    """Whether the expected response was preferred, where one is known beforehand."""
+    repeat_of: int | None
     strength: int
     tie: bool
     both_bad: bool
     annotator_id: int
+    active_ms: int
     round_id: int | None
     source: str
+    purpose: str
+    split: str
+    conversation: str
 
 
 def freeze_manifest(tx: Connection, round_id: int, *, now: float | None = None) -> Manifest:
@@ -122,6 +133,19 @@ def new_ratings_since(tx: Connection, digest: str | None) -> int:
     return int(tx.execute(mine).scalar_one())
 
 
+def left_out(tx: Connection) -> dict[str, int]:
+    """What people did that no manifest takes in, by reason."""
+    table, skip = schema.ratings, schema.skips
+    counted = {
+        "superseded by a later revision": select(func.count()).where(~table.c.current),
+        "withdrawn by the annotator": select(func.count()).where(
+            table.c.current, table.c.withdrawn
+        ),
+        "skipped": select(func.count()).select_from(skip),
+    }
+    return {reason: int(tx.execute(query).scalar_one()) for reason, query in counted.items()}
+
+
 def labelled(tx: Connection, digest: str) -> list[LabelledComparison]:
     """A manifest's ratings with their texts, in its order. Raises NotFound."""
     manifest(tx, digest)
@@ -136,12 +160,19 @@ def labelled(tx: Connection, digest: str) -> list[LabelledComparison]:
             rating.c.strength,
             rating.c.both_bad,
             rating.c.annotator_id,
+            rating.c.active_ms,
+            rating.c.order_shown,
             comparison.c.id.label("comparison_id"),
             comparison.c.round_id,
             comparison.c.response_lo,
+            comparison.c.purpose,
+            comparison.c.expected,
+            comparison.c.repeat_of,
             prompt.c.id.label("prompt_id"),
             prompt.c.messages,
             prompt.c.source,
+            prompt.c.split,
+            prompt.c.conversation,
             lo.c.text.label("text_lo"),
             hi.c.text.label("text_hi"),
             lo.c.finished.label("finished_lo"),
@@ -157,31 +188,38 @@ def labelled(tx: Connection, digest: str) -> list[LabelledComparison]:
         .where(head.c.digest == digest)
         .order_by(entry.c.position)
     )
-    told = []
-    for row in rows:
-        sides = [(row.text_lo, row.finished_lo), (row.text_hi, row.finished_hi)]
-        if row.preferred != row.response_lo:
-            sides.reverse()
-        tie = row.preferred is None
-        told.append(
-            LabelledComparison(
-                rating_id=row.id,
-                revision=row.revision,
-                comparison_id=row.comparison_id,
-                prompt_id=row.prompt_id,
-                prompt_messages=row.messages,
-                chosen_text=None if tie else sides[0][0],
-                rejected_text=None if tie else sides[1][0],
-                chosen_finished=sides[0][1],
-                rejected_finished=sides[1][1],
-                text_lo=row.text_lo,
-                text_hi=row.text_hi,
-                strength=row.strength,
-                tie=tie,
-                both_bad=row.both_bad,
-                annotator_id=row.annotator_id,
-                round_id=row.round_id,
-                source=row.source,
-            )
-        )
-    return told
+    return [_labelled(row) for row in rows]
+
+
+def _labelled(row: Any) -> LabelledComparison:
+    sides = [(row.text_lo, row.finished_lo), (row.text_hi, row.finished_hi)]
+    if row.preferred != row.response_lo:
+        sides.reverse()
+    tie = row.preferred is None
+    return LabelledComparison(
+        rating_id=row.id,
+        revision=row.revision,
+        comparison_id=row.comparison_id,
+        prompt_id=row.prompt_id,
+        prompt_messages=row.messages,
+        chosen_text=None if tie else sides[0][0],
+        rejected_text=None if tie else sides[1][0],
+        chosen_finished=sides[0][1],
+        rejected_finished=sides[1][1],
+        text_lo=row.text_lo,
+        text_hi=row.text_hi,
+        lo_preferred=None if tie else row.preferred == row.response_lo,
+        left_preferred=None if tie or not row.order_shown else row.preferred == row.order_shown[0],
+        as_expected=None if row.expected is None else row.preferred == row.expected,
+        repeat_of=row.repeat_of,
+        strength=row.strength,
+        tie=tie,
+        both_bad=row.both_bad,
+        annotator_id=row.annotator_id,
+        active_ms=row.active_ms,
+        round_id=row.round_id,
+        source=row.source,
+        purpose=row.purpose,
+        split=row.split,
+        conversation=row.conversation,
+    )

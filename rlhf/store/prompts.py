@@ -31,6 +31,9 @@ class NewPrompt:
     source: str
     split: str
     reference: str | None = None
+    conversation: str | None = None
+    """SHA-256 of what the prompt was cut from: prompts that share it stay on one side of every
+    split. None: it stands alone."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """What a world knows about the prompt; the learner never reads it."""
 
@@ -41,6 +44,7 @@ class Prompt:
 
     id: int
     digest: str
+    conversation: str
     messages: Messages
     reference: str | None
     source: str
@@ -69,6 +73,7 @@ def add_prompts(tx: Connection, new: Sequence[NewPrompt], *, now: float | None =
             digest,
             {
                 "digest": digest,
+                "conversation": one.conversation or digest,
                 "messages": messages,
                 "reference": one.reference,
                 "source": validate.text_field(one.source, "source", longest=1000),

@@ -51,7 +51,7 @@ class Rating:
     both_bad: bool
     reason: str | None
     order_shown: list[int]
-    """Response ids as they stood: left, right."""
+    """Response ids as they stood: left, right. Empty for a rating that came from a file."""
     active_ms: int
     submitted_at: float
     current: bool

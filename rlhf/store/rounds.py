@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,11 +104,10 @@ def round_(tx: Connection, round_id: int) -> Round:
 
 
 def current_round(tx: Connection) -> Round | None:
-    """The round that has not ended."""
+    """The round that has not ended; the older of two, one of which was reopened."""
     table = schema.rounds
-    row = tx.execute(
-        select(table).where(table.c.state.not_in([str(state) for state in ENDED])).limit(1)
-    ).first()
+    open_ = table.c.state.not_in([str(state) for state in ENDED])
+    row = tx.execute(select(table).where(open_).order_by(table.c.id).limit(1)).first()
     return None if row is None else _round(row)
 
 
@@ -150,6 +150,24 @@ def advance(
     table = schema.rounds
     owned = (table.c.id == round_id, table.c.fence == fence, table.c.state == str(frm))
     return bool(tx.execute(update(table).where(*owned).values(**values)).rowcount)
+
+
+def reopen(tx: Connection, round_id: int, *, to: str, decision: dict[str, Any]) -> None:
+    """Let a refused round go on at `to`; whoever moves rounds takes it up as it would any other."""
+    table = schema.rounds
+    values = {
+        "state": str(to),
+        "finished_at": None,
+        "decision": validate.json_field(decision, "decision"),
+    }
+    tx.execute(update(table).where(table.c.id == round_id).values(**values))
+
+
+def follow_champion(tx: Connection, before: str, now: str, states: Sequence[str]) -> None:
+    """Let rounds in `states` that were to start from one champion start from another."""
+    table = schema.rounds
+    waiting = (table.c.start_checkpoint == before, table.c.state.in_([str(one) for one in states]))
+    tx.execute(update(table).where(*waiting).values(start_checkpoint=now))
 
 
 def start_step(

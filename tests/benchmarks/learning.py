@@ -221,10 +221,10 @@ def reward_models(
     for number in range(members):
         name = f"reward-{number}"
         own = derived(seed, name) % 2**31
-        sampled = bootstrap(rows, own) if members > 1 else tuple(rows)
+        sampled, missed = bootstrap(rows, own) if members > 1 else (tuple(rows), ())
         train_member(
             starter.MODEL_PATH,
-            Job(name, sampled, own),
+            Job(name, sampled, missed, own),
             (),
             folder / name,
             settings=Reward(),

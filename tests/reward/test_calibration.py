@@ -16,6 +16,7 @@ from reward.calibration import (
     expected_calibration_error,
     fit_temperature,
     mean_agreement,
+    reliability,
     wilson,
 )
 
@@ -85,12 +86,12 @@ def test_calibration_error_by_hand() -> None:
     confidence = np.array([0.55, 0.58, 0.95, 0.95, 0.91])
     correct = np.array([1.0, 0.0, 1.0, 1.0, 0.0])
     by_hand = 2 / 5 * abs(0.5 - 0.565) + 3 / 5 * abs(2 / 3 - 2.81 / 3)
-    assert expected_calibration_error(confidence, correct) == pytest.approx(by_hand)
+    assert expected_calibration_error(reliability(confidence, correct)) == pytest.approx(by_hand)
     assert by_hand == pytest.approx(0.188)
 
 
 def test_full_confidence_falls_into_the_last_bin() -> None:
-    assert expected_calibration_error(np.array([1.0]), np.array([0.0])) == 1.0
+    assert expected_calibration_error(reliability(np.array([1.0]), np.array([0.0]))) == 1.0
 
 
 def test_overconfident_scores_are_found_calibrated_after_temperature() -> None:
@@ -102,6 +103,21 @@ def test_overconfident_scores_are_found_calibrated_after_temperature() -> None:
     assert found is not None
     assert found.temperature == pytest.approx(8, rel=0.1)
     assert found.error < 0.03
+
+
+def test_wrong_verdicts_do_not_flatten_the_probability_that_a_response_is_better() -> None:
+    """A fifth of the verdicts turned at random, known to be: the true temperature comes back."""
+    random = np.random.default_rng(4)
+    true = random.normal(0, 2.0, size=20_000)
+    right = np.where(random.random(20_000) < 1 / (1 + np.exp(-true)), 1.0, -1.0)
+    said = np.where(random.random(20_000) < 0.2, -right, right)
+    trust = np.full(20_000, 0.8)
+    assert fit_temperature(3 * true * said, trust) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(3 * true * said) > 5
+    found = calibrate(3 * true * said, [str(index) for index in range(20_000)], trust)
+    assert found is not None
+    assert found.error < 0.02 < found.raw_error
+    assert sum(one.right.count for one in found.bins) == 20_000
 
 
 def test_calibration_needs_two_prompts() -> None:

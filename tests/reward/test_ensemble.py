@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reward.ensemble import assemble, untrained
+from reward.ensemble import assemble
 from reward.gate import decide
+from reward.measures import Circumstances, untrained
 from reward.preferences import Preference, PreferenceSet
-from reward.report import RewardReport
+from reward.report import AnnotatorReport, RewardReport
 from reward.scoring import Answer, Encoder, score_ids
 from reward.splits import jobs, plan
 from reward.training import train_member
@@ -26,6 +27,11 @@ REFERENCE = [
     Answer([{"role": "user", "content": f"{index}?"}], text, finished=index % 3 != 0)
     for index, text in enumerate(["thanks", "bricks", "red thanks", "blue", "", "stone bricks"] * 4)
 ]
+KNOWN = Circumstances(
+    annotators=tuple(AnnotatorReport(one, 75, 0.0, 0.9, 1.0) for one in (0, 1)),
+    round_id=1,
+    best_of=(tuple(REFERENCE[:8]),),
+)
 
 
 def politeness(count: int) -> PreferenceSet:
@@ -39,6 +45,8 @@ def politeness(count: int) -> PreferenceSet:
             prompt_id=index,
             rating_id=index,
             annotator_id=index % 2,
+            round_id=1 if index < 100 else None,
+            source="people",
         )
         for index in range(count)
     ]
@@ -65,7 +73,7 @@ def ensemble(
         for job in jobs(divided, members=3, seed=0)
     ]
     report = assemble(
-        tiny_llama, folder, trained, preferences, divided, REFERENCE, sampling=Sampling()
+        tiny_llama, folder, trained, preferences, divided, REFERENCE, KNOWN, sampling=Sampling()
     )
     return folder, report
 
@@ -125,6 +133,7 @@ def test_assembling_again_gives_the_same_and_touches_heads_alone(
         preferences,
         plan(preferences.rows, SETTINGS),
         REFERENCE,
+        KNOWN,
         sampling=Sampling(),
     )
     assert again == report
@@ -157,6 +166,7 @@ def test_a_role_without_its_head_is_refused(
             preferences,
             plan(preferences.rows, SETTINGS),
             REFERENCE,
+            KNOWN,
             sampling=Sampling(),
         )
 
@@ -176,6 +186,7 @@ def test_one_reference_response_cannot_normalise(
             preferences,
             divided,
             REFERENCE[:1],
+            KNOWN,
             sampling=Sampling(),
         )
 

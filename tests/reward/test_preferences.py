@@ -2,74 +2,63 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import reward
-from reward.preferences import BOTH_BAD, SAME_TEXT, TIE, Preference, build, prompt_key, table
+from reward.preferences import (
+    BOTH_BAD,
+    KNOWN,
+    REASONS,
+    REPEAT,
+    SAME_TEXT,
+    TIE,
+    Preference,
+    build,
+    prompt_key,
+    table,
+)
 from reward.splits import Plan, bootstrap, jobs, plan
 from rlhf.settings import Reward
+from rlhf.store.comparisons import PURPOSES
 from rlhf.store.manifests import LabelledComparison
-
-
-def rated(
-    preferred: str | None = "lo",
-    *,
-    strength: int = 2,
-    both_bad: bool = False,
-    lo: str = "Certainly.",
-    hi: str = "No.",
-    rating_id: int = 1,
-) -> LabelledComparison:
-    chosen, rejected = {"lo": (lo, hi), "hi": (hi, lo), None: (None, None)}[preferred]
-    return LabelledComparison(
-        rating_id=rating_id,
-        revision=1,
-        comparison_id=rating_id,
-        prompt_id=7,
-        prompt_messages=[{"role": "user", "content": "Where is my parcel?"}],
-        text_lo=lo,
-        text_hi=hi,
-        chosen_text=chosen,
-        rejected_text=rejected,
-        chosen_finished=True,
-        rejected_finished=preferred != "lo",
-        strength=strength if preferred else 0,
-        tie=preferred is None,
-        both_bad=both_bad,
-        annotator_id=3,
-        round_id=1,
-        source="people",
-    )
-
+from tests.labelled import labelled
 
 ratings = st.builds(
-    rated,
+    labelled,
     preferred=st.sampled_from(["lo", "hi", None]),
     strength=st.integers(1, 3),
     both_bad=st.booleans(),
     lo=st.sampled_from(["a", "b", ""]),
     hi=st.sampled_from(["a", "b", ""]),
-    rating_id=st.integers(1, 10**6),
+    number=st.integers(1, 10**6),
+    annotator_id=st.integers(1, 3),
+    purpose=st.sampled_from(PURPOSES),
 )
 
 
 @given(st.lists(ratings, max_size=40))
 def test_every_rating_is_a_preference_or_counted(
-    labelled: list[LabelledComparison],
+    said: list[LabelledComparison],
 ) -> None:
-    built = build(labelled, margin_scale=1.0)
-    assert len(built.rows) + sum(built.excluded.values()) == len(labelled) == built.ratings
-    assert set(built.excluded) <= {TIE, BOTH_BAD, SAME_TEXT}
+    built = build(said, margin_scale=1.0)
+    assert len(built.rows) + sum(built.excluded.values()) == len(said) == built.ratings
+    assert set(built.excluded) <= set(REASONS)
+    assert all(0 < row.weight <= 1 for row in built.rows)
     assert all(row.chosen != row.rejected for row in built.rows)
 
 
 def test_the_chosen_response_is_the_preferred_one_with_its_end() -> None:
-    first, second = build([rated("lo"), rated("hi")], margin_scale=0.0).rows
+    first, second = build(
+        [labelled("lo", rejected_finished=False), labelled("hi")], margin_scale=0.0
+    ).rows
     assert (first.chosen, first.rejected) == ("Certainly.", "No.")
     assert (second.chosen, second.rejected) == ("No.", "Certainly.")
     assert (first.chosen_finished, first.rejected_finished) == (True, False)
@@ -77,19 +66,54 @@ def test_the_chosen_response_is_the_preferred_one_with_its_end() -> None:
 
 def test_a_tie_teaches_nothing_and_a_better_bad_response_teaches_its_order() -> None:
     built = build(
-        [rated(None), rated(None, both_bad=True), rated("hi", both_bad=True)], margin_scale=0.0
+        [labelled(None), labelled(None, both_bad=True), labelled("hi", both_bad=True)],
+        margin_scale=0.0,
     )
     assert built.excluded == {TIE: 1, BOTH_BAD: 1}
     assert [row.chosen for row in built.rows] == ["No."]
 
 
 def test_equal_responses_are_never_a_preference() -> None:
-    assert build([rated("lo", lo="x", hi="x")], margin_scale=0.0).excluded == {SAME_TEXT: 1}
+    assert build([labelled("lo", lo="x", hi="x")], margin_scale=0.0).excluded == {SAME_TEXT: 1}
+
+
+def test_items_that_measure_the_annotator_teach_nothing_and_are_counted() -> None:
+    said = [labelled(purpose="known", as_expected=True), labelled(purpose="repeat", repeat_of=1)]
+    built = build(said, margin_scale=0.0)
+    assert built.rows == ()
+    assert built.excluded == {KNOWN: 1, REPEAT: 1}
+
+
+def test_contradicting_ratings_are_both_kept_and_counted() -> None:
+    said = [labelled("lo"), labelled("hi", annotator_id=4), labelled("lo", number=2)]
+    built = build(said, margin_scale=0.0)
+    assert (len(built.rows), built.contradicted) == (3, 1)
+
+
+def test_a_ranking_is_worth_what_it_takes_to_know_it() -> None:
+    texts = ["best", "good", "poor", "worst"]
+    ranking = [
+        labelled("lo", lo=better, hi=worse, number=number)
+        for number, (better, worse) in enumerate(combinations(texts, 2), start=1)
+    ]
+    built = build(ranking, margin_scale=0.0)
+    assert len(built.rows) == 6
+    assert built.effective == pytest.approx(3)
+    apart = [labelled("lo", lo="a", hi="b"), labelled("lo", lo="c", hi="d", number=2)]
+    assert build(apart, margin_scale=0.0).effective == 2
+    two_people = [labelled("lo"), labelled("lo", annotator_id=4)]
+    assert build(two_people, margin_scale=0.0).effective == 2
+
+
+def test_an_annotators_weight_is_that_of_their_ratings() -> None:
+    said = [labelled("lo"), labelled("hi", number=2, annotator_id=9)]
+    built = build(said, margin_scale=0.0, weights={9: 0.25})
+    assert [row.weight for row in built.rows] == [1, 0.25]
 
 
 @pytest.mark.parametrize(("strength", "margin"), [(1, 0.5), (2, 1.0), (3, 1.5)])
 def test_strength_sets_the_margin(strength: int, margin: float) -> None:
-    (row,) = build([rated(strength=strength)], margin_scale=1.5).rows
+    (row,) = build([labelled(strength=strength)], margin_scale=1.5).rows
     assert row.margin == pytest.approx(margin)
 
 
@@ -97,7 +121,7 @@ def test_the_table_is_in_the_format_that_trl_reads() -> None:
     from datasets import Dataset
     from trl.data_utils import is_conversational
 
-    frame = table(build([rated("hi", strength=3)], margin_scale=1.0).rows)
+    frame = table(build([labelled("hi", strength=3)], margin_scale=1.0).rows)
     (example,) = Dataset.from_pandas(frame)
     assert is_conversational(example)
     assert example["prompt"] == [{"role": "user", "content": "Where is my parcel?"}]
@@ -139,6 +163,27 @@ def test_no_prompt_is_in_two_parts_and_no_rating_is_lost(
     )
 
 
+def test_all_prompts_of_a_conversation_fall_together() -> None:
+    rows = [
+        replace(preference(f"{talk}, turn {turn}", talk), conversation=f"talk {talk}")
+        for talk in range(200)
+        for turn in range(3)
+    ]
+    for part in parts(plan(rows, Reward())):
+        counts = Counter(row.conversation for row in part)
+        assert set(counts.values()) <= {3}
+
+
+@pytest.mark.parametrize("mark", [{"purpose": "evaluation"}, {"split": "heldout"}])
+def test_what_only_measures_holds_its_whole_conversation_out(mark: dict[str, Any]) -> None:
+    teaches = [replace(preference(f"q{i}", i), conversation=f"talk {i}") for i in range(100)]
+    measures = [replace(row, rating_id=1000 + row.rating_id, **mark) for row in teaches[:50]]
+    divided = plan([*teaches, *measures], Reward())
+    held = {row.rating_id for row in divided.heldout}
+    assert held >= {row.rating_id for row in measures} | {row.rating_id for row in teaches[:50]}
+    assert divided.members
+
+
 def test_the_shares_hold_on_average() -> None:
     sizes = plan([preference(f"question {i}") for i in range(4000)], Reward()).sizes
     assert sizes["heldout"] / 4000 == pytest.approx(0.1, abs=0.02)
@@ -160,21 +205,26 @@ def test_the_key_of_a_prompt_is_stable_between_processes_and_versions() -> None:
     assert prompt_key([{"role": "user", "content": "Hello"}]) == expected
 
 
-def test_every_member_has_its_own_sample_and_the_hold_out_all_of_its_rows() -> None:
+def test_every_job_has_its_own_sample_and_stops_by_conversations_it_does_not_train_on() -> None:
     divided = plan([preference(f"question {i}", i) for i in range(300)], Reward())
     planned = jobs(divided, members=3, seed=5)
     assert [job.name for job in planned] == ["reward-0", "reward-1", "reward-2", "holdout"]
     assert len({job.seed for job in planned}) == 4
     assert len({tuple(row.rating_id for row in job.rows) for job in planned[:3]}) == 3
-    assert planned[3].rows == divided.holdout
+    own = (*planned[3].rows, *planned[3].stopping)
+    assert {row.rating_id for row in own} == {row.rating_id for row in divided.holdout}
+    for job in planned:
+        assert job.stopping
+        assert not {row.group for row in job.rows} & {row.group for row in job.stopping}
     assert planned == jobs(divided, members=3, seed=5)
     assert {job.seed for job in planned}.isdisjoint(job.seed for job in jobs(divided, 3, seed=6))
 
 
 def test_a_bootstrap_sample_misses_about_a_third_of_the_rows() -> None:
     rows = [preference(f"question {i}", i) for i in range(2000)]
-    sample = bootstrap(rows, seed=1)
+    sample, missed = bootstrap(rows, seed=1)
     assert len(sample) == 2000
+    assert len({row.rating_id for row in sample}) + len(missed) == 2000
     assert len({row.rating_id for row in sample}) / 2000 == pytest.approx(1 - 1 / 2.71828, abs=0.03)
 
 

@@ -55,7 +55,7 @@ def planted(count: int, seed: int) -> tuple[Preference, ...]:
 def train(base: Path, folder: Path, rows: tuple[Preference, ...], seed: int = 5) -> MemberReport:
     return train_member(
         base,
-        Job("reward-0", rows, seed),
+        Job("reward-0", rows, (), seed),
         planted(60, seed=1),
         folder,
         settings=SETTINGS,
@@ -195,20 +195,84 @@ def test_training_with_the_end_token_as_padding_learns_as_well(
     assert done == [(step, 32) for step in range(1, 33)]
 
 
-def test_the_loss_is_bradley_terry_with_margin_and_centring(
+def test_the_loss_is_bradley_terry_with_margin_centring_and_weights(
     tiny_llama: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     roles = RoleModel(load_base(tiny_llama), tokenizer)
     roles.add_role("reward-0", LoRA(), head=True, seed=1)
     encoder = Encoder(tokenizer, Sampling(), longest=1024)
-    pairs = encoder.pairs([replace(row, margin=0.5) for row in planted(16, seed=0)])
+    rows = planted(16, seed=0)
+    pairs = encoder.pairs(
+        [replace(row, margin=0.5, weight=1 / (1 + row.rating_id)) for row in rows]
+    )
+    still = Reward(learning_rate=1e-12, centre=0.2)
+    fitted = fit(roles, "reward-0", pairs, still, seed=1, progress=lambda done, steps, text: None)
     chosen = score_ids(roles, "reward-0", [pair.chosen for pair in pairs])
     rejected = score_ids(roles, "reward-0", [pair.rejected for pair in pairs])
     by_hand = np.log1p(np.exp(-(chosen - rejected - 0.5))) + 0.2 * (chosen + rejected) ** 2
-    still = Reward(learning_rate=1e-12, centre=0.2)
-    fitted = fit(roles, "reward-0", pairs, still, seed=1, progress=lambda done, steps, text: None)
+    weights = np.array([pair.source.weight for pair in pairs])
+    by_hand *= weights / weights.mean()
     assert fitted.loss == pytest.approx(by_hand.mean(), rel=1e-5)
     assert fitted.steps == 32
+
+
+def test_ratings_of_little_weight_move_little(
+    tiny_llama: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """As many contradicting rows as true ones: the weights alone say which to believe."""
+    encoder = Encoder(tokenizer, Sampling(), longest=1024)
+    true = planted(48, seed=0)
+    turned = [
+        replace(row, chosen=row.rejected, rejected=row.chosen, weight=0.1)
+        for row in planted(48, seed=2)
+    ]
+    roles = RoleModel(load_base(tiny_llama), tokenizer)
+    roles.add_role("reward-0", LoRA(), head=True, seed=1)
+    fit(
+        roles,
+        "reward-0",
+        encoder.pairs([*true, *turned]),
+        SETTINGS,
+        seed=1,
+        progress=lambda done, steps, text: None,
+    )
+    heldout = differences(roles, "reward-0", encoder.pairs(planted(40, seed=1)))
+    assert (heldout > 0).mean() > 0.85
+
+
+def test_training_ends_early_and_keeps_the_weights_that_did_best_on_unseen_rows(
+    tiny_llama: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Labels at random: every pass over them makes unseen rows worse."""
+    draw = random.Random(3)
+    rows = [
+        replace(row, chosen=row.rejected, rejected=row.chosen) if draw.random() < 0.5 else row
+        for row in planted(96, seed=0)
+    ]
+    encoder = Encoder(tokenizer, Sampling(), longest=1024)
+    roles = RoleModel(load_base(tiny_llama), tokenizer)
+    roles.add_role("reward-0", LoRA(), head=True, seed=1)
+    stopping = encoder.pairs(rows[64:])
+    done: list[int] = []
+    fitted = fit(
+        roles,
+        "reward-0",
+        encoder.pairs(rows[:64]),
+        replace_epochs(12),
+        seed=1,
+        stopping=stopping,
+        progress=lambda step, steps, text: done.append(step),
+    )
+    margins = differences(roles, "reward-0", stopping)
+    centred = score_ids(roles, "reward-0", [one.chosen for one in stopping])
+    others = score_ids(roles, "reward-0", [one.rejected for one in stopping])
+    by_hand = np.logaddexp(0, -margins) + SETTINGS.centre * (centred + others) ** 2
+    assert fitted.stopping_loss == pytest.approx(by_hand.mean(), rel=1e-4)
+    assert fitted.steps < max(done) < 12 * 4
+
+
+def replace_epochs(epochs: int) -> Reward:
+    return SETTINGS.model_copy(update={"epochs": epochs})
 
 
 def test_more_rows_take_whole_epochs(tiny_llama: Path, tokenizer: PreTrainedTokenizerBase) -> None:

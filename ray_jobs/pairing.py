@@ -1,0 +1,52 @@
+"""Actors that draw several answers per prompt and say how the last ensemble differs about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ray_jobs.answering import Answer, Answerer, Question
+from reward import probe
+from reward.scoring import score_ids
+from reward.selection import Numbers
+from rlhf.models.text import prompt_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Two answers to one prompt that read differently."""
+
+    first: Answer
+    second: Answer
+    differences: Numbers
+    """[K]: score of the first less that of the second, by every member."""
+    states: Numbers
+    """[D]: the base's state of the first less that of the second."""
+
+
+class Pairer(Answerer):
+    """An answering actor that also holds the members of the last round's ensemble."""
+
+    def candidates(
+        self, role: str, questions: Sequence[Question], seed: int, members: Sequence[str]
+    ) -> list[Candidate]:
+        """All pairs of different answers to each prompt; questions of one prompt come together."""
+        answers = self.answer(role, questions, seed)
+        sequences = [
+            [*prompt_ids(self.tokenizer, question.messages, self.mind.sampling), *answer.ids]
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+        scores = np.stack([score_ids(self.roles, member, sequences) for member in members])
+        states = probe.states(self.roles, sequences)
+        by_prompt: dict[int, list[int]] = {}
+        for place, answer in enumerate(answers):
+            by_prompt.setdefault(answer.prompt_id, []).append(place)
+        return [
+            Candidate(answers[a], answers[b], scores[:, a] - scores[:, b], states[a] - states[b])
+            for places in by_prompt.values()
+            for a, b in combinations(places, 2)
+            if answers[a].text.strip() != answers[b].text.strip()
+        ]

@@ -1,0 +1,250 @@
+"""Everything the gate and the pages want to know of an ensemble, on pairs it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import comb
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reward.calibration import accuracy, calibrate, correlation, mean_agreement, wilson
+from reward.preferences import PreferenceSet
+from reward.report import (
+    NO_AGREEMENT,
+    Agreement,
+    AnnotatorReport,
+    BestOf,
+    MemberReport,
+    Previous,
+    RewardReport,
+    Scored,
+    Slice,
+)
+from reward.scoring import Answer, Encoded, Encoder, differences, score_ids
+from reward.splits import HOLDOUT, Plan
+from rlhf.models.roles import RoleModel
+
+Numbers = NDArray[np.float64]
+
+RESAMPLES = 1000
+STRENGTHS = {1: "slightly better", 2: "clearly better", 3: "much better"}
+ASKED = {
+    "train": "drawn uniformly",
+    "evaluation": "drawn uniformly, only to measure",
+    "active": "asked because models were unsure",
+    "imported": "from a file",
+}
+LENGTHS = (
+    (0.5, "chosen much shorter"),
+    (0.8, "chosen shorter"),
+    (1.25, "about as long"),
+    (2.0, "chosen longer"),
+    (float("inf"), "chosen much longer"),
+)
+"""Tokens of the chosen response over those of the rejected one, up to which a name holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known before training, and what to compare with."""
+
+    annotators: tuple[AnnotatorReport, ...] = ()
+    people: Agreement = NO_AGREEMENT
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    round_id: int | None = None
+    previous: Path | None = None
+    """Published folder of the last ensemble; its name is its digest."""
+    previous_members: tuple[str, ...] = ()
+    best_of: tuple[tuple[Answer, ...], ...] = ()
+    """Several reference responses to each of a few prompts, as many for each."""
+
+
+def untrained(
+    preferences: PreferenceSet, plan: Plan, circumstances: Circumstances | None = None
+) -> RewardReport:
+    """What is known without any model; the gate refuses such a round."""
+    known = circumstances or Circumstances()
+    return RewardReport(
+        ratings=preferences.ratings,
+        preferences=len(preferences.rows),
+        effective=preferences.effective,
+        contradicted=preferences.contradicted,
+        excluded=preferences.excluded,
+        left_out=dict(known.left_out),
+        split=plan.sizes,
+        annotators=known.annotators,
+        people=known.people,
+    )
+
+
+def measure(
+    roles: RoleModel,
+    trained: Sequence[MemberReport],
+    encoder: Encoder,
+    preferences: PreferenceSet,
+    plan: Plan,
+    reference: Sequence[Answer],
+    known: Circumstances,
+) -> RewardReport:
+    """The whole report of normalised members that `roles` holds."""
+    members = tuple(one for one in trained if one.name != HOLDOUT)
+    names = [one.name for one in members]
+    report = replace(
+        untrained(preferences, plan, known),
+        members=members,
+        holdout=next((one for one in trained if one.name == HOLDOUT), None),
+        reference=_scored(roles, names, encoder, reference),
+        best_of=_best_of(roles, names, encoder, known.best_of),
+    )
+    pairs = encoder.pairs(plan.unseen(names[0])) if names else []
+    if not pairs:
+        return report
+    by_member = np.stack([differences(roles, name, pairs) for name in names])
+    ensemble = by_member.mean(axis=0)
+    uniform = _uniform(pairs)
+    drawn = [pair for pair, one in zip(pairs, uniform, strict=True) if one]
+    calibration = calibrate(
+        ensemble[uniform], [one.source.group for one in drawn], _trust(drawn, known.annotators)
+    )
+    longer = np.array([len(one.chosen) - len(one.rejected) for one in pairs], dtype=np.float64)
+    return replace(
+        report,
+        ensemble=accuracy(ensemble[uniform]),
+        agreement=mean_agreement(by_member),
+        holdout_agreement=_agreement(roles, names, encoder.pairs(plan.heldout)),
+        length_correlation=correlation(ensemble, longer),
+        people_length_share=wilson(int((longer > 0).sum()), int((longer != 0).sum())),
+        temperature=calibration.temperature if calibration else None,
+        calibration_error=calibration.error if calibration else None,
+        calibration_error_raw=calibration.raw_error if calibration else None,
+        bins=calibration.bins if calibration else (),
+        annotators=_with_accuracy(known.annotators, pairs, ensemble),
+        slices=_slices(pairs, ensemble, known.round_id),
+        previous=_previous(roles, known, drawn, ensemble[uniform]),
+    )
+
+
+def _uniform(pairs: Sequence[Encoded]) -> NDArray[np.bool_]:
+    """Which pairs say how good the ensemble is; all, where each was asked because it is hard."""
+    uniform = np.array([one.source.purpose != "active" for one in pairs])
+    return uniform if uniform.any() else np.ones(len(pairs), dtype=bool)
+
+
+def _trust(pairs: Sequence[Encoded], annotators: Sequence[AnnotatorReport]) -> Numbers:
+    known = {one.annotator_id: one.reliability for one in annotators}
+    return np.array([max(0.5, known.get(one.source.annotator_id) or 1.0) for one in pairs])
+
+
+def _agreement(roles: RoleModel, names: Sequence[str], pairs: Sequence[Encoded]) -> float | None:
+    """Share of pairs, new to both, that ensemble and hold-out order alike."""
+    if not pairs or HOLDOUT not in roles.heads:
+        return None
+    ensemble = np.mean([differences(roles, name, pairs) for name in names], axis=0)
+    return float(np.mean(np.sign(ensemble) == np.sign(differences(roles, HOLDOUT, pairs))))
+
+
+def _slices(pairs: Sequence[Encoded], ensemble: Numbers, round_id: int | None) -> tuple[Slice, ...]:
+    """Accuracy by what may matter, each with the pairs that there are."""
+    told = []
+    for by, name_of in (
+        ("length difference", _length_name),
+        ("strength", lambda one: STRENGTHS[one.source.strength]),
+        ("asked", lambda one: ASKED[one.source.purpose]),
+        ("source", lambda one: one.source.source or "unknown"),
+        ("round", lambda one: "this" if one.source.round_id == round_id else "earlier"),
+    ):
+        names = np.array([name_of(one) for one in pairs])
+        told += [
+            Slice(by, str(name), accuracy(ensemble[names == name])) for name in np.unique(names)
+        ]
+    return tuple(told)
+
+
+def _length_name(pair: Encoded) -> str:
+    ratio = max(1, pair.chosen_tokens) / max(1, pair.rejected_tokens)
+    return next(name for limit, name in LENGTHS if ratio <= limit)
+
+
+def _with_accuracy(
+    annotators: Sequence[AnnotatorReport], pairs: Sequence[Encoded], ensemble: Numbers
+) -> tuple[AnnotatorReport, ...]:
+    """Everybody, with the ensemble's accuracy on their own held-out preferences."""
+    owners = np.array([one.source.annotator_id for one in pairs])
+    return tuple(
+        replace(one, accuracy=accuracy(ensemble[owners == one.annotator_id])) for one in annotators
+    )
+
+
+def _previous(
+    roles: RoleModel, known: Circumstances, pairs: Sequence[Encoded], ensemble: Numbers
+) -> Previous | None:
+    """The last ensemble on the same pairs; what a conversation's hash holds out, it never saw."""
+    if known.previous is None:
+        return None
+    names = [f"previous-{name}" for name in known.previous_members]
+    for name, member in zip(names, known.previous_members, strict=True):
+        roles.load_role(name, known.previous / member)
+    before = np.mean([differences(roles, name, pairs) for name in names], axis=0)
+    better = (np.sign(ensemble) - np.sign(before)) / 2
+    low, high = _interval(better, [one.source.group for one in pairs])
+    return Previous(known.previous.name, accuracy(before), float(better.mean()), low, high)
+
+
+def _interval(values: Numbers, groups: Sequence[str]) -> tuple[float, float]:
+    """95 % interval of the mean, from groups drawn with replacement (cluster bootstrap)."""
+    names, numbers = np.unique(np.array(groups), return_inverse=True)
+    sums = np.bincount(numbers, weights=values)
+    counts = np.bincount(numbers)
+    drawn = np.random.default_rng(0).integers(len(names), size=(RESAMPLES, len(names)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _scored(
+    roles: RoleModel, names: Sequence[str], encoder: Encoder, reference: Sequence[Answer]
+) -> tuple[Scored, ...]:
+    fitting = [one for one in reference if encoder.fits(one)]
+    if not names or not fitting:
+        return ()
+    sequences = encoder.fitting(fitting)
+    scores = np.stack([score_ids(roles, name, sequences) for name in names])
+    lengths = [encoder.response_tokens(one) for one in fitting]
+    columns = zip(lengths, scores.mean(axis=0), scores.std(axis=0), strict=True)
+    return tuple(Scored(tokens, float(mean), float(std)) for tokens, mean, std in columns)
+
+
+def _best_of(
+    roles: RoleModel,
+    names: Sequence[str],
+    encoder: Encoder,
+    prompts: Sequence[Sequence[Answer]],
+) -> tuple[BestOf, ...]:
+    """Both scores of the response that the ensemble picks among n, n = 1, 2, 4, ...
+
+    Exact over all subsets of the N responses to a prompt: of those in the ensemble's order, the
+    r-th (from 0) is picked in C(N - 1 - r, n - 1) of C(N, n) subsets. Where the hold-out stops
+    following, choosing by this ensemble stops helping (Gao et al., 2022, best-of-n).
+    """
+    asked = [answers for answers in prompts if all(map(encoder.fits, answers))]
+    if not names or not asked or HOLDOUT not in roles.heads:
+        return ()
+    count = len(asked[0])
+    flat = encoder.fitting([one for answers in asked for one in answers])
+    proxy = np.mean([score_ids(roles, name, flat) for name in names], axis=0)
+    holdout = score_ids(roles, HOLDOUT, flat)
+    order = np.argsort(-proxy.reshape(len(asked), count), axis=1)
+    seen = [
+        np.take_along_axis(scores.reshape(len(asked), count), order, axis=1).mean(axis=0)
+        for scores in (proxy, holdout)
+    ]
+    told = []
+    n = 1
+    while n <= count:
+        picked = np.array([comb(count - 1 - r, n - 1) / comb(count, n) for r in range(count)])
+        told.append(BestOf(n, float(picked @ seen[0]), float(picked @ seen[1])))
+        n *= 2
+    return tuple(told)

@@ -1,0 +1,58 @@
+"""One turn of a conversation, in the words of whatever format it comes in."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rlhf.errors import InputError
+
+Messages = list[dict[str, str]]
+
+SPEAKERS = {
+    "human": "user",
+    "user": "user",
+    "prompter": "user",
+    "customer": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "bot": "assistant",
+    "agent": "assistant",
+    "chatgpt": "assistant",
+    "system": "system",
+}
+"""What other formats call the three roles."""
+
+_SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant):[ \t]*")
+
+
+def turn(message: Any, field: str, *, may_be_empty: bool = False) -> dict[str, str]:
+    """A message as role and content. Raises InputError that names the field."""
+    if not isinstance(message, dict):
+        raise InputError("must be an object with a role and a text", field=field)
+    speaker = message.get("role", message.get("from"))
+    role = SPEAKERS.get(str(speaker).lower())
+    if role is None:
+        raise InputError(f"speaker '{speaker}' is not known", field=f"{field}.role")
+    said = message.get("content", message.get("value", message.get("text")))
+    return {"role": role, "content": text(said, f"{field}.content", may_be_empty=may_be_empty)}
+
+
+def text(value: Any, field: str, *, may_be_empty: bool = False) -> str:
+    """`value` as text. Raises InputError for anything else and, unless it may be, empty text."""
+    if not isinstance(value, str):
+        raise InputError(f"must be text, not {type(value).__name__}", field=field)
+    if not may_be_empty and not value.strip():
+        raise InputError("is empty", field=field, fix="Give some text or leave the row out")
+    return value
+
+
+def transcript(written: str) -> Messages | None:
+    """The turns of a "Human: ... Assistant: ..." text; None for a text of another form."""
+    if not _SPOKEN.match(written.lstrip()):
+        return None
+    parts = _SPOKEN.split(written.strip())[1:]
+    return [
+        {"role": SPEAKERS[speaker.lower()], "content": said.strip()}
+        for speaker, said in zip(parts[0::2], parts[1::2], strict=True)
+    ]
