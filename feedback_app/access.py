@@ -38,6 +38,14 @@ def _rule(methods: str, path: str, roles: frozenset[str], *, token: bool = False
     return Rule(frozenset(methods.split()), path, roles, token)
 
 
+PAGES = {
+    "/annotate": RATERS,
+    "/operate": OPERATORS,
+    "/reward": OPERATORS,
+    "/checkpoints": SIGNED_IN,
+}
+"""Where the Gradio pages hang, and who may open them."""
+
 GRADIO_READS = (
     "",
     "/",
@@ -81,12 +89,10 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/api/v1/ratings/*", RATERS),
     _rule("GET", "/api/v1/status", OPERATORS),
     _rule("POST", "/api/v1/rounds", OPERATORS),
-    _rule("GET", "/api/v1/rounds/*", OPERATORS),
+    _rule("GET POST", "/api/v1/rounds/*", OPERATORS),
     _rule("GET", "/api/v1/checkpoints", PULLERS, token=True),
     _rule("GET HEAD", "/api/v1/checkpoints/*", PULLERS, token=True),
-    *_gradio("/annotate", RATERS),
-    *_gradio("/operate", OPERATORS),
-    *_gradio("/checkpoints", SIGNED_IN),
+    *(rule for mount, roles in PAGES.items() for rule in _gradio(mount, roles)),
 )
 
 

@@ -9,16 +9,24 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
+from pydantic import BaseModel
 
 from feedback_app import loop_state
 from feedback_app.sessions import caller_of
-from rlhf import registry
+from rlhf import registry, report
 from rlhf.durable import file_digest
 from rlhf.errors import NotFound
+from rlhf.override import overrule_reward_gate
 from rlhf.store import Store, checkpoints, metrics, rounds
 
 BASE_SUFFIXES = frozenset({".json", ".safetensors", ".jinja", ".model", ".txt", ".md"})
 """Files of a local base that may be fetched; a folder may hold more than the model."""
+
+
+class Overrule(BaseModel):
+    """What an operator says to the reward gate."""
+
+    why: str
 
 
 def service_routes(store: Store, home: Path, ratings_per_round: int) -> APIRouter:
@@ -45,6 +53,19 @@ def service_routes(store: Store, home: Path, ratings_per_round: int) -> APIRoute
             rounds.round_(tx, round_id)
             known = metrics.metrics(tx, round_id, step)
         return {"iterations": [{"iteration": at, **figures} for at, figures in known]}
+
+    @routes.get("/rounds/{round_id}/reward")
+    def round_reward(round_id: int) -> dict[str, Any]:
+        """What is known of a round's reward models. Raises NotFound before they are trained."""
+        with store.read() as tx:
+            return report.reward_report(tx, round_id)[1]
+
+    @routes.post("/rounds/{round_id}/overrule")
+    def overrule(round_id: int, said: Overrule, request: Request) -> dict[str, Any]:
+        """Let a round go on that the reward gate refused, with a reason that stays with it."""
+        with store.write() as tx:
+            overrule_reward_gate(tx, round_id, by=caller_of(request).name, why=said.why)
+        return {"overruled": True}
 
     @routes.get("/rounds/{round_id}/samples")
     def round_samples(

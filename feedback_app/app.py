@@ -1,4 +1,4 @@
-"""The web application: guard, sign-in, REST, and three Gradio pages on one FastAPI root."""
+"""The web application: guard, sign-in, REST, and four Gradio pages on one FastAPI root."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from feedback_app.guard import Guard
 from feedback_app.headers import SecurityHeaders
 from feedback_app.operate import operate_page
 from feedback_app.plain import HOME, refused_page
+from feedback_app.reward_page import reward_page
 from feedback_app.sessions import Sessions, caller_of
 from feedback_app.sign_in import sign_in_routes
 from feedback_app.static_files import static_routes
@@ -45,6 +46,7 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
     pages = {
         "/annotate": (annotate_page(root_path), ("annotate.css",)),
         "/operate": (operate_page(store, settings, home), ("operate.css",)),
+        "/reward": (reward_page(store), ("operate.css",)),
         "/checkpoints": (checkpoints_page(store, home), ("operate.css",)),
     }
     for path, (blocks, sheets) in pages.items():

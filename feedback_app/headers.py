@@ -12,7 +12,8 @@ import secrets
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-GRADIO_MOUNTS = ("/annotate", "/operate", "/checkpoints")
+from feedback_app.access import PAGES
+
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _FIXED = {
     "x-content-type-options": "nosniff",
@@ -35,7 +36,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        gradio = scope["path"].removeprefix(self.root_path).startswith(GRADIO_MOUNTS)
+        gradio = scope["path"].removeprefix(self.root_path).startswith(tuple(PAGES))
         if gradio:
             scope = _uncompressed(scope)
         await self.app(scope, receive, self._dressed(send, gradio=gradio))
@@ -92,7 +93,7 @@ def policy(nonce: str | None) -> str:
 
 def _uncompressed(scope: Scope) -> Scope:
     """A page whose scripts get a nonce must arrive here as plain text."""
-    page = scope["path"].rstrip("/").endswith(GRADIO_MOUNTS)
+    page = scope["path"].rstrip("/").endswith(tuple(PAGES))
     if not page:
         return scope
     headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]

@@ -10,7 +10,12 @@ from typing import Final
 
 PRODUCT: Final = "RLHF"
 
-NAVIGATION: Final = {"annotate": "Rate", "operate": "Operate", "checkpoints": "Checkpoints"}
+NAVIGATION: Final = {
+    "annotate": "Rate",
+    "operate": "Operate",
+    "reward": "Reward models",
+    "checkpoints": "Checkpoints",
+}
 
 ROLE: Final = {
     "annotator": "Annotator",
@@ -239,6 +244,53 @@ OPERATE: Final = {
     "hold": "No new round can start now: {why}.",
     "no_round": "No round is open.",
     "silent": "No sign of life for a while: is the controller running?",
+}
+
+REWARD: Final = {
+    "title": "Reward models",
+    "lead": "What the ratings taught, measured on pairs that no member was trained on, and how far "
+    "the people behind them agree.",
+    "shown": "Round",
+    "summary": "In short",
+    "gate": "What the reward gate said",
+    "passed": "Passed.",
+    "refused": "Refused: PPO was not started with these models.",
+    "by": "Overruled by {by}: {why}",
+    "override": "Overrule the gate",
+    "why": "Why",
+    "consequence": "The refused round goes on with PPO on these models; your name and reason stay "
+    "with it, and the policy gate still decides about the result.",
+    "said": "The service says",
+    "overruled": "Round {round} goes on with PPO.",
+    "nothing": "No reward models have been trained yet.",
+    "unknown": "not known yet",
+    "accuracy": "Accuracy on unseen pairs: {share}",
+    "ceiling": "Human ceiling, how often two people prefer the same: {share}",
+    "alpha": "Krippendorff's alpha of the seven verdicts: {alpha}",
+    "learned": "{preferences} preferences from {ratings} ratings, worth {effective:.0f} "
+    "independent and reliable ones",
+    "previous": "Against the previous ensemble on the same pairs: {gain:+.2f} "
+    "({low:+.2f} to {high:+.2f})",
+    "reliability": "Is a stated probability true?",
+    "stated": "stated probability",
+    "seen": "people chose so",
+    "perfect": "perfectly calibrated",
+    "best_of": "Best of n answers, by the ensemble",
+    "proxy": "ensemble",
+    "holdout": "hold-out model",
+    "lengths": "Score and length of the base's answers, tokens",
+    "unsure": "Disagreement of the members on the base's answers",
+    "accuracies": "Accuracy on unseen pairs (95 % interval, pairs)",
+    "all": "all that were drawn uniformly",
+    "fresh": "of this round, from the current policy",
+    "people": "People",
+    "models": "Models",
+    "counted": "Where every rating went",
+    "used": "used as preferences",
+    "before": "not in the manifest",
+    "part": "preferences for",
+    "contradicted": "comparisons with preferences both ways, all used",
+    "too_long": "rows too long for the base's context",
 }
 
 CHECKPOINTS: Final = {

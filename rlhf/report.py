@@ -10,6 +10,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from rlhf.errors import NotFound
 from rlhf.rounds import RUNNER_STEPS, State
 from rlhf.starter.gold import gold
 from rlhf.store import Connection, Store, checkpoints, comparisons, facts, prompts, rounds
@@ -29,6 +30,21 @@ def figures(store: Store) -> dict[str, Any]:
                 "gold": mean_gold(tx, champion) if champion else None,
             },
         }
+
+
+def reward_report(tx: Connection, round_id: int | None = None) -> tuple[int, dict[str, Any]]:
+    """(round, what its reward training left); of the newest round that has any without a number.
+
+    Raises NotFound for a round that is not there, or has trained none yet.
+    """
+    wanted = rounds.all_rounds(tx) if round_id is None else [rounds.round_(tx, round_id)]
+    for one in reversed(wanted):
+        step = rounds.step(tx, one.id, State.REWARD)
+        if step is not None and step.output is not None:
+            return one.id, step.output["report"]
+    which = "no round" if round_id is None else f"round {round_id}"
+    has = "has" if round_id is None else "has not"
+    raise NotFound(f"{which} {has} trained reward models yet; ratings come first")
 
 
 def mean_gold(tx: Connection, checkpoint: str) -> float | None:

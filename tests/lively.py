@@ -5,10 +5,24 @@ The figures are made up, in the shape that a round writes them; nothing is train
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from reward.report import (
+    Agreement,
+    AnnotatorReport,
+    BestOf,
+    Bin,
+    MemberReport,
+    Previous,
+    RewardReport,
+    Scored,
+    Share,
+    Slice,
+)
 from rlhf import champion, registry
 from rlhf.registry import card
 from rlhf.rounds import STEPS, State
@@ -38,6 +52,8 @@ def finished_round(store: Store, home: Path) -> None:
         for iteration in range(ITERATIONS):
             metrics.write_metrics(tx, one, fence, "ppo", iteration, curve(iteration / ITERATIONS))
         _draw(tx, one, fence)
+        rounds.start_step(tx, one, State.REWARD, fence)
+        rounds.finish_step(tx, one, State.REWARD, fence, {"report": learned().to_json()})
         _walk(tx, one, fence, STEPS[-1])
         evaluation = {"win_rate": 0.62, "candidate": {"kl": 4.8}}
         decided = {"evaluation": evaluation, "decision": {"passed": True, "reasons": [WHY]}}
@@ -71,6 +87,57 @@ def _draw(tx: Connection, round_id: int, fence: int) -> None:
             for text, score in SAID.items()
         ]
         metrics.keep_samples(tx, round_id, fence, iteration, drawn)
+
+
+def learned() -> RewardReport:
+    """A report with something in every plot and table of its page."""
+    seen = Share(0.74, 0.68, 0.79, 212)
+    member = MemberReport("reward-0", 1, 180, 260, 51, 0.46, seen, 20.0, stopping_loss=0.52)
+    draw = random.Random(0)
+    lengths = [draw.randint(8, 60) for _ in range(120)]
+    return RewardReport(
+        ratings=330,
+        preferences=300,
+        effective=261.0,
+        excluded={"tie": 26, "both bad, neither preferred": 4},
+        left_out={"withdrawn by the annotator": 2, "skipped": 7},
+        split={"members": 180, "holdout": 88, "heldout": 32},
+        members=tuple(replace(member, name=f"reward-{n}", steps=51 + 17 * n) for n in range(3)),
+        holdout=replace(member, name="holdout", rows=88, preferences=75),
+        ensemble=seen,
+        temperature=1.3,
+        calibration_error=0.04,
+        bins=tuple(
+            Bin(at, Share(right, right - 0.08, right + 0.07, 42))
+            for at, right in ((0.55, 0.57), (0.65, 0.61), (0.75, 0.78), (0.85, 0.83), (0.95, 0.93))
+        ),
+        annotators=(
+            AnnotatorReport(1, 120, 0.08, 0.94, 1.0, left=Share(0.48, 0.39, 0.57, 110)),
+            AnnotatorReport(
+                2,
+                118,
+                0.1,
+                0.68,
+                0.41,
+                odd=("confirmed in 0.61 of 128 checks, where 0.82 is usual",),
+            ),
+        ),
+        people=Agreement(0.68, 0.58, 0.77, 30, Share(0.84, 0.72, 0.92, 48)),
+        slices=(
+            Slice("length difference", "about as long", Share(0.7, 0.6, 0.79, 96)),
+            Slice("strength", "much better", Share(0.86, 0.77, 0.92, 88)),
+            Slice("round", "this", Share(0.71, 0.63, 0.78, 130)),
+        ),
+        previous=Previous("d" * 64, Share(0.69, 0.62, 0.75, 212), 0.05, -0.01, 0.1),
+        best_of=tuple(
+            BestOf(n, 0.05 + 0.5 * k, 0.03 + 0.3 * k - 0.03 * k * k)
+            for k, n in enumerate((1, 2, 4, 8, 16))
+        ),
+        reference=tuple(
+            Scored(tokens, (32 - tokens) / 20 + draw.gauss(0, 0.7), abs(draw.gauss(0.3, 0.15)))
+            for tokens in lengths
+        ),
+    )
 
 
 def curve(share: float) -> dict[str, float]:

@@ -54,6 +54,7 @@ def main() -> None:
             annotate(page, web.link(store, "Ann", "annotator"))
             show_a_living_controller(store)
             operate(page, web.link(store, "Olga", "operator"))
+            reward_models(page, f"{web.url}/reward/")
             checkpoints(page, web.link(store, "Rita", "reader"))
             opened.close()
         store.close()
@@ -96,6 +97,16 @@ def operate(page: Page, link: str) -> None:
     expect(page.locator(".vega-embed canvas, .vega-embed svg")).to_have_count(3)
     expect(page.get_by_role("gridcell", name="Promoted")).to_be_visible()
     keep(page, "operate")
+
+
+def reward_models(page: Page, address: str) -> None:
+    """The report of the round that ended, down to the people behind it."""
+    page.goto(address)
+    expect(page.locator(".vega-embed canvas, .vega-embed svg")).to_have_count(4)
+    expect(page.get_by_role("gridcell", name="0.41")).to_be_visible()
+    page.set_viewport_size(ViewportSize(width=1280, height=1720))
+    keep(page, "reward-models")
+    page.set_viewport_size(SIZE)
 
 
 def checkpoints(page: Page, link: str) -> None:

@@ -6,6 +6,7 @@ import texts from "./texts.js";
 const PAGES = {
   annotate: ["annotator", "operator"],
   operate: ["operator"],
+  reward: ["operator"],
   checkpoints: ["annotator", "operator", "reader"],
 };
 

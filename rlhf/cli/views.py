@@ -83,6 +83,40 @@ def show_status(told: Mapping[str, Any]) -> None:
         show(f"{name:<10} {digest[:SHORT]}")
 
 
+def show_reward_report(number: int, told: Mapping[str, Any], names: Mapping[int, str]) -> None:
+    """The figures that decide, then the people behind them."""
+    agreed = told.get("people") or {}
+    show(f"round           {number}")
+    show(f"accuracy        {_share(told['ensemble'])}")
+    show(f"human ceiling   {_share(agreed.get('ceiling'))}")
+    show(f"alpha           {_figure(agreed.get('alpha'))}")
+    show(f"calibration     {_figure(told.get('calibration_error'))} off on average")
+    effective = told.get("effective", 0.0)
+    show(f"learned from    {told['preferences']} preferences, worth {effective:.0f}")
+    for why, count in {**told["excluded"], **told.get("left_out", {})}.items():
+        show(f"left out        {count}: {why}")
+    show_table(
+        ("annotator", "ratings", "reliability", "weight", "look at"),
+        (
+            (
+                names.get(one["annotator_id"], one["annotator_id"]),
+                one.get("ratings"),
+                _figure(one.get("reliability")),
+                _figure(one.get("weight")),
+                "; ".join(one.get("odd", ())),
+            )
+            for one in told.get("annotators", ())
+        ),
+        empty="nobody has rated",
+    )
+
+
+def _share(share: Mapping[str, Any] | None) -> str:
+    if not share or not share["count"]:
+        return "not known yet"
+    return f"{share['value']:.2f} ({share['low']:.2f} to {share['high']:.2f}, {share['count']})"
+
+
 def in_words(told: Preferences) -> str:
     """Preferences in and out, so that the numbers add up."""
     parts = [f"{told.added} added", f"{told.known} known already"]

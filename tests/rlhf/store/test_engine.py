@@ -9,11 +9,13 @@ from pathlib import Path
 from unittest.mock import create_autospec
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Table, create_mock_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable, ExecutableDDLElement
 
 from rlhf.errors import InputError, RLHFError, UsageError
@@ -137,3 +139,44 @@ def test_the_grant_locks_its_row_on_postgresql() -> None:
     tx = create_autospec(Connection, dialect=POSTGRES)
     statement = str(queue._free(tx, 1, 0.0).compile(dialect=POSTGRES))
     assert "FOR UPDATE OF assignments SKIP LOCKED" in statement
+
+
+def test_what_an_older_program_wrote_survives_the_newest_migration(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables that others point at are written anew: rows, keys and rules come through."""
+    with monkeypatch.context() as older:
+        upgrade = command.upgrade
+        older.setattr(command, "upgrade", lambda config, _: upgrade(config, "0002"))
+        before = open_store(home)
+    with before.write() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO prompts (id, digest, messages, source, split, meta, created_at) "
+            "VALUES (1, 'abc', '[]', 'test', 'train', '{}', 0)"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO responses (id, prompt_id, text, sampling, finished, tokens, purpose, "
+            "created_at) VALUES (1, 1, 'one', '{}', 1, 1, 'comparison', 0), "
+            "(2, 1, 'two', '{}', 1, 1, 'comparison', 0)"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO comparisons (id, prompt_id, response_lo, response_hi, purpose, priority, "
+            "created_at) VALUES (1, 1, 1, 2, 'train', 0, 0)"
+        )
+    before.close()
+    after = open_store(home)
+    with after.read() as tx:
+        assert tx.exec_driver_sql("SELECT conversation FROM prompts").scalar() == "abc"
+        assert tx.exec_driver_sql("SELECT count(*) FROM comparisons").scalar() == 1
+        assert tx.exec_driver_sql("PRAGMA foreign_key_check").first() is None
+        assert tx.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    for wrong in (
+        "INSERT INTO comparisons (prompt_id, response_lo, response_hi, purpose, priority, "
+        "created_at) VALUES (1, 2, 1, 'train', 0, 0)",
+        "UPDATE prompts SET split = 'mine'",
+        "INSERT INTO comparisons (prompt_id, response_lo, response_hi, purpose, priority, "
+        "created_at) VALUES (1, 1, 77, 'train', 0, 0)",
+    ):
+        with pytest.raises(IntegrityError), after.write() as tx:
+            tx.exec_driver_sql(wrong)
+    after.close()
