@@ -18,9 +18,9 @@ import ray
 
 from ray_jobs.answering import CHUNK, Answer, Mind, Question, ask_all, threads_per_worker
 from ray_jobs.cluster import cluster, start_actors
-from ray_jobs.pairing import Candidate, Pairer
+from ray_jobs.pairing import Asked, Candidate, Pairer
 from ray_jobs.step import Result, Step
-from reward.selection import choose, disagreement
+from reward.selection import Numbers, choose, disagreement
 from reward.splits import part_of
 from rlhf import registry
 from rlhf.errors import UsageError
@@ -34,6 +34,9 @@ PASSES = 4
 
 ANSWERS, PROMPTS = 4, 3
 """Answers per prompt, and prompts per pair wanted, among which unsure pairs are looked for."""
+
+REMEMBERED = 600
+"""Newest comparisons from which an unsure pair has to differ."""
 
 FIRST_SAMPLE = 10_000
 """Number of the first answer to a prompt that is drawn to look for an unsure pair."""
@@ -141,9 +144,14 @@ def _unsure_pairs(
         step.progress(number, len(chunks), "looking for pairs that models are unsure of")
     if not found:
         return []
+    with step.store.read() as tx:
+        before = comparisons.newest_texts(tx, REMEMBERED)
+    asked = [Asked(*one) for one in before]
+    states: Numbers = ray.get(actors[0].states_of.remote(asked))
     picks = choose(
         disagreement(np.stack([one.differences for one in found], axis=1)),
         np.stack([one.states for one in found]),
+        states,
         [one.first.prompt_id for one in found],
         wanted,
         seed=step.round.seed,

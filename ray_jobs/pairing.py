@@ -12,7 +12,7 @@ from ray_jobs.answering import Answer, Answerer, Question
 from reward import probe
 from reward.scoring import score_ids
 from reward.selection import Numbers
-from rlhf.models.text import prompt_ids
+from rlhf.models.text import prompt_ids, response_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,28 @@ class Candidate:
     """[D]: the base's state of the first less that of the second."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Two responses that people were asked about."""
+
+    messages: list[dict[str, str]]
+    first: str
+    second: str
+
+
 class Pairer(Answerer):
     """An answering actor that also holds the members of the last round's ensemble."""
+
+    def states_of(self, asked: Sequence[Asked]) -> Numbers:
+        """The base's state [M, D] of the first response less that of the second."""
+        sequences = []
+        for one in asked:
+            prompt = prompt_ids(self.tokenizer, one.messages, self.mind.sampling)
+            sequences += [
+                [*prompt, *response_ids(self.tokenizer, text)] for text in (one.first, one.second)
+            ]
+        states = probe.states(self.roles, sequences)
+        return np.asarray(states[0::2] - states[1::2], dtype=np.float64)
 
     def candidates(
         self, role: str, questions: Sequence[Question], seed: int, members: Sequence[str]

@@ -1,6 +1,6 @@
 """Which pair to ask about next: one on which the members differ, unlike those asked already.
 
-Plain numbers in, row numbers out. N candidate pairs, K members, D state dimensions.
+Plain numbers in, row numbers out. N candidate pairs, K members, M asked pairs, D state dimensions.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def disagreement(differences: Numbers) -> Numbers:
 def choose(
     unsure: Numbers,
     states: Numbers,
+    asked: Numbers,
     prompts: Sequence[int],
     count: int,
     *,
@@ -34,25 +35,36 @@ def choose(
 ) -> list[int]:
     """`count` of N candidate pairs (fewer where there are fewer prompts), at most one per prompt.
 
-    unsure: [N] from `disagreement`; states: [N, D], difference of the base's states of both
-    responses; prompts: [N].
-    k-means++ seeding (Arthur and Vassilvitskii, 2007) on the states scaled by how unsure the
-    members are, as BADGE does with gradients (Ash et al., 2020): each pick is drawn with the
-    square of its distance from all earlier ones, so that it is both unsure and new.
+    unsure: [N] from `disagreement`; states: [N, D], the base's state of the first response less
+    that of the second; asked: the same [M, D] of pairs that were asked about before; prompts: [N].
+    Each pick is drawn with odds of unsure * size * novelty: size is how far apart the two
+    responses are, without which unsure pairs are mostly pairs of equals that nobody can tell
+    apart; novelty is the distance to the nearest pair asked or picked so far, in either order.
+    What each factor buys was compared in the starter world (tests/benchmarks/README.md).
     """
     spread = states.std(axis=0)
-    points = unsure[:, None] * states / np.where(spread > 0, spread, 1)
-    distance = (points**2).sum(axis=1)
-    asked = np.asarray(prompts)
+    scale = np.where(spread > 0, spread, 1)
+    points, before = states / scale, asked / scale
+    size = np.linalg.norm(points, axis=1)
+    novelty = size.copy()
+    for point in before:
+        novelty = np.minimum(novelty, _distance(points, point))
+    number = np.asarray(prompts)
     free = np.ones(len(points), dtype=bool)
     random = np.random.default_rng(seed)
     chosen: list[int] = []
     while len(chosen) < count and free.any():
-        odds = np.where(free, distance, 0.0)
+        odds = np.where(free, unsure * size * novelty, 0.0)
         if odds.sum() <= 0:
             odds = free.astype(np.float64)
         pick = int(random.choice(len(points), p=odds / odds.sum()))
         chosen.append(pick)
-        free &= asked != asked[pick]
-        distance = np.minimum(distance, ((points - points[pick]) ** 2).sum(axis=1))
+        free &= number != number[pick]
+        novelty = np.minimum(novelty, _distance(points, points[pick]))
     return chosen
+
+
+def _distance(points: Numbers, other: Numbers) -> Numbers:
+    """[N] to a pair or to the same pair in the other order, whichever is nearer."""
+    nearer = np.minimum(((points - other) ** 2).sum(axis=1), ((points + other) ** 2).sum(axis=1))
+    return np.asarray(np.sqrt(nearer), dtype=np.float64)

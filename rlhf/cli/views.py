@@ -94,6 +94,8 @@ def show_reward_report(number: int, told: Mapping[str, Any], names: Mapping[int,
     effective = told.get("effective", 0.0)
     show(f"learned from    {told['preferences']} preferences, worth {effective:.0f}")
     for why, count in {**told["excluded"], **told.get("left_out", {})}.items():
+        if not count:
+            continue
         show(f"left out        {count}: {why}")
     show_table(
         ("annotator", "ratings", "reliability", "weight", "look at"),

@@ -162,6 +162,23 @@ def comparison(tx: Connection, comparison_id: int) -> Comparison:
     return Comparison(**row._mapping)
 
 
+def newest_texts(tx: Connection, count: int) -> list[tuple[list[dict[str, str]], str, str]]:
+    """(prompt, first text, second text) of the newest comparisons that people were asked about."""
+    table, prompt = schema.comparisons, schema.prompts
+    lo, hi = schema.responses.alias("lo"), schema.responses.alias("hi")
+    rows = tx.execute(
+        select(prompt.c.messages, lo.c.text, hi.c.text)
+        .select_from(table)
+        .join(prompt, prompt.c.id == table.c.prompt_id)
+        .join(lo, lo.c.id == table.c.response_lo)
+        .join(hi, hi.c.id == table.c.response_hi)
+        .where(table.c.purpose.in_(("train", "active")))
+        .order_by(table.c.id.desc())
+        .limit(count)
+    )
+    return [(messages, first, second) for messages, first, second in rows]
+
+
 def counts(tx: Connection, *, now: float | None = None) -> dict[str, int]:
     """Slots by what stands with them: open, leased, rated."""
     table = schema.assignments

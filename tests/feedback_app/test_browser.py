@@ -324,6 +324,30 @@ def test_the_operators_page_shows_the_round_and_its_plots(
     assert errors == []
 
 
+def test_the_reward_page_shows_plots_people_and_who_overruled_the_gate(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    finished_round(store, web.home)
+    hired(store, "<img src=x onerror=alert(1)>", "ben")
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: errors.append(dialog.message))
+    page.goto(web.link(store, "olga", "operator"))
+    page.get_by_role("link", name="Reward models").click()
+    expect(page.locator(".vega-embed canvas, .vega-embed svg")).to_have_count(4)
+    expect(page.get_by_label("In short")).to_have_value(re.compile("Human ceiling.*0.84"))
+    expect(page.get_by_role("gridcell", name="<img src=x onerror=alert(1)>")).to_be_visible()
+    expect(page.get_by_role("gridcell", name="confirmed in 0.61 of 128 checks")).to_be_visible()
+    page.get_by_role("button", name="Overrule the gate").first.click()
+    page.get_by_label("Why").fill("read fifty pairs by hand")
+    page.get_by_role("button", name="Overrule the gate").last.click()
+    expect(page.get_by_label("The service says")).to_have_value(
+        re.compile("not refused by the reward gate")
+    )
+    assert errors == []
+
+
 def test_operators_read_answers_of_the_policy_as_plain_text(
     context: BrowserContext, web: Web, store: Store
 ) -> None:

@@ -15,10 +15,12 @@ from feedback_app.__main__ import refuse_open_door
 from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
 from rlhf.home import make_home
 from rlhf.registry import remote
+from rlhf.rounds import State
 from rlhf.settings import Settings, Web
 from rlhf.store import Store, metrics, people, prompts, requests, rounds
 from tests import served
 from tests.feedback_app.conftest import Site
+from tests.lively import learned
 from tests.published import publish_policy
 from tests.seeded import queued
 
@@ -182,3 +184,33 @@ def test_the_web_process_refuses_to_listen_everywhere(home: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: 0.0.0.0 can be reached from other machines")
     assert not (home / "rlhf.db").exists()
+
+
+def test_operators_read_a_reward_report_and_overrule_its_gate_with_a_reason(site: Site) -> None:
+    with site.store.write() as tx:
+        one = rounds.create_round(
+            tx, settings={}, base={}, start_checkpoint="c" * 64, seed=1, requested_by="test"
+        )
+        fence = rounds.claim(tx, one.id)
+    olga = site.signed_in("olga", "operator")
+    untrained = olga.get(f"/api/v1/rounds/{one.id}/reward")
+    assert untrained.status_code == 404
+    assert "has not trained reward models yet" in untrained.json()["error"]
+    decision = {"gate": "reward", "passed": False, "reasons": ["too few"]}
+    with site.store.write() as tx:
+        rounds.start_step(tx, one.id, State.REWARD, fence)
+        rounds.finish_step(tx, one.id, State.REWARD, fence, {"report": learned().to_json()})
+        changes = {"decision": decision, "reward_checkpoints": {"ensemble": "e" * 64}}
+        rounds.advance(tx, one.id, fence, frm=one.state, to=State.REFUSED, changes=changes)
+    assert olga.get(f"/api/v1/rounds/{one.id}/reward").json()["ensemble"]["value"] == 0.74
+    path = f"/api/v1/rounds/{one.id}/overrule"
+    assert olga.post(path, json={"why": ""}).status_code == 422
+    assert olga.post(path, json={"why": "read fifty pairs"}).json() == {"overruled": True}
+    assert olga.post(path, json={"why": "once more"}).status_code == 409
+    with site.store.read() as tx:
+        now = rounds.round_(tx, one.id)
+    assert now.state == State.PPO
+    assert now.decision["override"] == {"by": "olga", "why": "read fifty pairs"}
+    ann = site.signed_in("ann", "annotator")
+    assert ann.post(path, json={"why": "because I can"}).status_code == 403
+    assert ann.get(f"/api/v1/rounds/{one.id}/reward").status_code == 403

@@ -59,16 +59,31 @@ def test_members_that_say_the_same_disagree_on_nothing() -> None:
 
 def test_chosen_pairs_are_unsure_new_and_of_different_prompts() -> None:
     draw = np.random.default_rng(0)
-    states = np.concatenate([np.tile(draw.normal(size=(1, 6)), (50, 1)), draw.normal(size=(50, 6))])
-    unsure = np.concatenate([np.full(50, 0.3), np.full(40, 0.3), np.zeros(10)])
-    prompts = list(range(100))
-    picks = choose(unsure, states, prompts, 20, seed=0)
+    copies, others = np.tile(draw.normal(size=(1, 6)), (50, 1)), draw.normal(size=(50, 6))
+    states = np.concatenate([copies, others])
+    unsure = np.concatenate([np.full(90, 0.3), np.zeros(10)])
+    none, prompts = np.empty((0, 6)), list(range(100))
+    picks = choose(unsure, states, none, prompts, 20, seed=0)
     assert len(set(picks)) == 20
-    assert sum(pick < 50 for pick in picks) <= 1, "fifty copies of one pair are one pair"
+    assert sum(pick < 50 for pick in picks) == 1, "fifty copies of one pair are one pair"
     assert all(pick < 90 for pick in picks), "what the members agree on is not asked"
-    assert picks == choose(unsure, states, prompts, 20, seed=0)
-    assert len(choose(unsure, states, [0] * 100, 20, seed=0)) == 1
+    assert picks == choose(unsure, states, none, prompts, 20, seed=0)
+    turned = -copies[:1]
+    again = choose(unsure, states, turned, prompts, 20, seed=0)
+    assert all(pick >= 50 for pick in again), "asked before, the other way round"
+    assert len(choose(unsure, states, none, [0] * 100, 20, seed=0)) == 1
+
+
+def test_of_two_unsure_pairs_the_one_whose_responses_differ_more_is_likelier() -> None:
+    states = np.concatenate([np.full((50, 4), 0.1), np.full((50, 4), 3.0)])
+    states += np.random.default_rng(1).normal(0, 0.05, size=states.shape)
+    picks = [
+        choose(np.full(100, 0.2), states, np.empty((0, 4)), list(range(100)), 1, seed=seed)[0]
+        for seed in range(40)
+    ]
+    assert sum(pick >= 50 for pick in picks) >= 38
 
 
 def test_where_nothing_is_unsure_pairs_are_chosen_all_the_same() -> None:
-    assert len(choose(np.zeros(5), np.ones((5, 3)), list(range(5)), 3, seed=0)) == 3
+    states = np.ones((5, 3))
+    assert len(choose(np.zeros(5), states, np.empty((0, 3)), list(range(5)), 3, seed=0)) == 3
