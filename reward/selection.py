@@ -40,7 +40,7 @@ def choose(
     Each pick is drawn with odds of unsure * size * novelty: size is how far apart the two
     responses are, without which unsure pairs are mostly pairs of equals that nobody can tell
     apart; novelty is the distance to the nearest pair asked or picked so far, in either order.
-    What each factor buys was compared in the starter world (tests/benchmarks/README.md).
+    What each factor buys: tests/benchmarks/README.md.
     """
     spread = states.std(axis=0)
     scale = np.where(spread > 0, spread, 1)
