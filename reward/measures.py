@@ -30,6 +30,8 @@ from rlhf.models.roles import RoleModel
 Numbers = NDArray[np.float64]
 
 RESAMPLES = 1000
+ENOUGH_OVERLAP = 100
+"""Pairs of people's preferences on one comparison from which reliabilities have a scale."""
 STRENGTHS = {1: "slightly better", 2: "clearly better", 3: "much better"}
 ASKED = {
     "train": "drawn uniformly",
@@ -107,7 +109,7 @@ def measure(
     uniform = _uniform(pairs)
     drawn = [pair for pair, one in zip(pairs, uniform, strict=True) if one]
     calibration = calibrate(
-        ensemble[uniform], [one.source.group for one in drawn], _trust(drawn, known.annotators)
+        ensemble[uniform], [one.source.group for one in drawn], _trust(drawn, known)
     )
     longer = np.array([len(one.chosen) - len(one.rejected) for one in pairs], dtype=np.float64)
     return replace(
@@ -133,9 +135,16 @@ def _uniform(pairs: Sequence[Encoded]) -> NDArray[np.bool_]:
     return uniform if uniform.any() else np.ones(len(pairs), dtype=bool)
 
 
-def _trust(pairs: Sequence[Encoded], annotators: Sequence[AnnotatorReport]) -> Numbers:
-    known = {one.annotator_id: one.reliability for one in annotators}
-    return np.array([max(0.5, known.get(one.source.annotator_id) or 1.0) for one in pairs])
+def _trust(pairs: Sequence[Encoded], known: Circumstances) -> Numbers | None:
+    """How often each pair's annotator names the better response; none while few were compared.
+
+    Too little overlap leaves open whether people err or the probe does, and a trust that is too
+    low would make every stated probability too bold.
+    """
+    if known.people.ceiling.count < ENOUGH_OVERLAP:
+        return None
+    told = {one.annotator_id: one.reliability for one in known.annotators}
+    return np.array([max(0.5, told.get(one.source.annotator_id) or 1.0) for one in pairs])
 
 
 def _agreement(roles: RoleModel, names: Sequence[str], pairs: Sequence[Encoded]) -> float | None:
