@@ -34,9 +34,14 @@ IFF_UP = 0x1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the thread that started it ends (prctl(2))."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when the thread that started it ends (prctl(2)).
+
+    A parent that was killed before the question was asked leaves no signal: end here.
+    """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def spawn(
@@ -58,7 +63,7 @@ def spawn(
         stdout=log,
         stderr=subprocess.STDOUT if log else None,
         env={**os.environ, **(env or {}), MARK: str(home)},
-        preexec_fn=die_with_parent,
+        preexec_fn=functools.partial(die_with_parent, os.getpid()),
     )
 
 

@@ -100,8 +100,9 @@ class Service:
             except psutil.NoSuchProcess:
                 continue
         _, left = psutil.wait_procs(family, timeout=10)
+        _, late = psutil.wait_procs(self.processes(), timeout=10)
         self.process = None
-        return [*left, *self.processes()]
+        return [*left, *late]
 
     def store(self) -> Store:
         """The service's own database, opened beside it."""
