@@ -6,8 +6,7 @@ cells alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -16,7 +15,7 @@ import pandas as pd
 from feedback_app import texts
 from feedback_app.theme import HEADER
 from rlhf import report
-from rlhf.errors import NotFound, RLHFError
+from rlhf.errors import RLHFError
 from rlhf.override import overrule_reward_gate
 from rlhf.rounds import State
 from rlhf.store import Connection, Store, people, rounds
@@ -80,11 +79,13 @@ def reward_page(store: Store) -> gr.Blocks:
 
         def look(chosen: str) -> list[object]:
             with store.read() as tx:
-                known, wanted, told = _found(tx, chosen)
-                said_by_gate = _reasons(tx, wanted) if wanted else []
+                known = rounds.having_finished(tx, State.REWARD)
+                wanted = _wanted(chosen, known)
+                told = report.reward_report(tx, wanted)[1] if wanted else {}
+                said_by_gate = _reasons(tx, rounds.round_(tx, wanted)) if wanted else []
                 named = {one.id: one.name for one in people.people(tx)}
             return [
-                gr.update(choices=[NEWEST, *(str(one.id) for one in reversed(known))]),
+                gr.update(choices=[NEWEST, *(str(one) for one in reversed(known))]),
                 _summary(told) if wanted else words["nothing"],
                 "\n".join(said_by_gate),
                 _reliability(told),
@@ -100,13 +101,13 @@ def reward_page(store: Store) -> gr.Blocks:
         def overruled(chosen: str, reason: str, request: gr.Request) -> str:
             try:
                 with store.write() as tx:
-                    _, wanted, _ = _found(tx, chosen)
+                    wanted = _wanted(chosen, rounds.having_finished(tx, State.REWARD))
                     if wanted is None:
                         return words["nothing"]
-                    overrule_reward_gate(tx, wanted.id, by=str(request.username), why=reason)
+                    overrule_reward_gate(tx, wanted, by=str(request.username), why=reason)
             except RLHFError as refused:
                 return str(refused)
-            return words["overruled"].format(round=wanted.id)
+            return words["overruled"].format(round=wanted)
 
         plots = [reliability, best_of, lengths, unsure]
         outputs = [shown, summary, gate, *plots, accuracies, crew, models, counted]
@@ -119,15 +120,9 @@ def reward_page(store: Store) -> gr.Blocks:
     return page
 
 
-def _found(tx: Connection, chosen: str) -> tuple[list[rounds.Round], rounds.Round | None, Report]:
-    """Rounds with reward models, the wanted one (else the newest), and its report."""
-    reports = {}
-    for one in rounds.all_rounds(tx):
-        with suppress(NotFound):
-            reports[one.id] = report.reward_report(tx, one.id)[1]
-    known = [one for one in rounds.all_rounds(tx) if one.id in reports]
-    wanted = next((one for one in known if str(one.id) == chosen), known[-1] if known else None)
-    return known, wanted, reports[wanted.id] if wanted else {}
+def _wanted(chosen: str, known: Sequence[int]) -> int | None:
+    """The chosen one of the rounds with reward models, else the newest."""
+    return next((one for one in known if str(one) == chosen), known[-1] if known else None)
 
 
 def _reasons(tx: Connection, one: rounds.Round) -> list[str]:

@@ -192,9 +192,9 @@ def judge_policy(service: Service, current: rounds.Round, fence: int) -> None:
     """Ask the policy gate about the evaluation; gold is not among what it is shown."""
     record = policy_gate.Evaluation.from_json(current.evaluation)
     verdict = policy_gate.decide(record, _settings(current).gate)
-    overruled = {name: current.decision[name] for name in ("override",) if name in current.decision}
     decision = {"gate": "policy", "passed": verdict.passed, "reasons": list(verdict.reasons)}
-    decision |= overruled
+    if "override" in current.decision:
+        decision["override"] = current.decision["override"]
     _finish(service, current, fence, decision, {"decision": decision}, passed=verdict.passed)
 
 

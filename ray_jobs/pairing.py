@@ -41,14 +41,12 @@ class Pairer(Answerer):
 
     def states_of(self, asked: Sequence[Asked]) -> Numbers:
         """The base's state [M, D] of the first response less that of the second."""
-        sequences = []
+        pairs = []
         for one in asked:
             prompt = prompt_ids(self.tokenizer, one.messages, self.mind.sampling)
-            sequences += [
-                [*prompt, *response_ids(self.tokenizer, text)] for text in (one.first, one.second)
-            ]
-        states = probe.states(self.roles, sequences)
-        return np.asarray(states[0::2] - states[1::2], dtype=np.float64)
+            first, second = (response_ids(self.tokenizer, text) for text in (one.first, one.second))
+            pairs.append(([*prompt, *first], [*prompt, *second]))
+        return probe.state_differences(self.roles, pairs)
 
     def candidates(
         self, role: str, questions: Sequence[Question], seed: int, members: Sequence[str]

@@ -15,9 +15,10 @@ import krippendorff
 import numpy as np
 import pandas as pd
 from crowdkit.aggregation import OneCoinDawidSkene
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from reward.calibration import wilson
+from reward.preferences import MEASURES_PEOPLE
 from reward.report import NO_AGREEMENT, NOTHING, Agreement, AnnotatorReport, Share
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def examine(
     one, from a fit that did not see it; floor: least weight of anybody.
     Who judged elsewhere (a file's ratings) is compared with nobody and weighs 1.
     """
-    asked = table[~table["purpose"].isin(("known", "repeat"))]
+    asked = table[~table["purpose"].isin(MEASURES_PEOPLE)]
     here = asked[asked["purpose"] != "imported"]
     skills = reliabilities(here, probe)
     best = max(skills.values(), default=1.0)
@@ -166,7 +167,7 @@ def agreement(table: pd.DataFrame, seed: int) -> Agreement:
     replacement. The ceiling is the share of pairs of preferences on one comparison that name the
     same response: no model can agree with one person more often than another person does.
     """
-    asked = table[~table["purpose"].isin(("known", "repeat"))]
+    asked = table[~table["purpose"].isin(MEASURES_PEOPLE)]
     several = asked.groupby("comparison").filter(lambda one: len(one) > 1)
     if several.empty:
         return NO_AGREEMENT
@@ -258,16 +259,10 @@ def _leaning(left: Share) -> str | None:
     """Sides are shuffled, so that whoever judges by the text chooses each in half of all cases."""
     if not left.count or abs(left.value - 0.5) < ODD_LEAN:
         return None
-    if binomtest(round(left.value * left.count), left.count).pvalue > 2 * _tail(ODD_Z):
+    if binomtest(round(left.value * left.count), left.count).pvalue > 2 * norm.sf(ODD_Z):
         return None
     side = "left" if left.value > 0.5 else "right"
     return f"chose the {side} response in {abs(left.value - 0.5) + 0.5:.2f} of {left.count} ratings"
-
-
-def _tail(z: float) -> float:
-    from scipy.stats import norm
-
-    return float(norm.sf(z))
 
 
 def _repeats(mine: pd.DataFrame) -> Share:

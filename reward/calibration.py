@@ -12,6 +12,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from reward.report import NOTHING, Bin, Share
 
@@ -143,9 +144,9 @@ def calibrate(
 
 def _stated(differences: Numbers, temperature: float, trust: Numbers | None) -> Numbers:
     """Probability that an annotator of that trust chooses as the difference says; never 0."""
-    better = _sigmoid(differences / temperature)
+    better = expit(differences / temperature)
     chosen = better if trust is None else trust * better + (1 - trust) * (1 - better)
-    return np.maximum(chosen, SMALLEST)
+    return np.asarray(np.maximum(chosen, SMALLEST), dtype=np.float64)
 
 
 def correlation(first: Numbers, second: Numbers) -> float | None:
@@ -171,7 +172,3 @@ def mean_agreement(differences: Numbers) -> float | None:
         for j in range(i)
     ]
     return float(np.mean(alike))
-
-
-def _sigmoid(x: Numbers) -> Numbers:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)), dtype=np.float64)

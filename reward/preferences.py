@@ -28,6 +28,8 @@ BOTH_BAD = "both bad, neither preferred"
 SAME_TEXT = "the two responses are the same"
 KNOWN = "its answer is known: measures the annotator"
 REPEAT = "repeat: measures the annotator"
+MEASURES_PEOPLE = frozenset({"known", "repeat"})
+"""Purposes of comparisons that say how good an annotator is, and teach nothing."""
 REASONS = (TIE, BOTH_BAD, SAME_TEXT, KNOWN, REPEAT)
 
 
@@ -130,7 +132,7 @@ def build(
 
 def _reason(rating: LabelledComparison) -> str | None:
     """Why a rating is no preference; None for one that is."""
-    if rating.purpose in ("known", "repeat"):
+    if rating.purpose in MEASURES_PEOPLE:
         return KNOWN if rating.purpose == "known" else REPEAT
     if rating.chosen_text is None or rating.rejected_text is None:
         return BOTH_BAD if rating.both_bad else TIE

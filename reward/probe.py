@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from reward.scoring import Encoder
+from reward.scoring import Encoder, batches
 from rlhf.models.roles import RoleModel
-from rlhf.models.text import right_pad
 
 if TYPE_CHECKING:
     from rlhf.store.manifests import LabelledComparison
 
 Numbers = NDArray[np.float64]
-BATCH = 64
 FOLDS = 5
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 """Inverse regularisation that is tried, on states of standard deviation 1."""
@@ -62,10 +61,8 @@ def opinion(
     fitting = [n for n, pair in sides.items() if max(map(len, pair)) <= encoder.longest]
     if not fitting:
         return {}
-    read = states(roles, [ids for number in fitting for ids in sides[number]])
     guessed = crossfit(
-        read[0::2],
-        read[1::2],
+        state_differences(roles, [sides[number] for number in fitting]),
         {row: verdicts[number] for row, number in enumerate(fitting)},
         [about[number].conversation for number in fitting],
     )
@@ -76,22 +73,25 @@ def opinion(
 def states(roles: RoleModel, sequences: Sequence[Sequence[int]]) -> Numbers:
     """Last hidden state [N, D] of the reference at the last token of each sequence."""
     found = np.empty((len(sequences), roles.hidden_size))
-    by_length = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
-    for start in range(0, len(by_length), BATCH):
-        batch = by_length[start : start + BATCH]
-        ids, mask = right_pad([sequences[index] for index in batch], device=roles.device)
+    for rows, ids, mask in batches(sequences, roles.device):
         hidden = roles.hidden(None, ids, mask)
         last = mask.sum(dim=1) - 1
-        found[batch] = hidden[torch.arange(len(batch)), last].double().cpu().numpy()
+        found[rows] = hidden[torch.arange(len(rows)), last].double().cpu().numpy()
     return found
 
 
+def state_differences(roles: RoleModel, pairs: Sequence[Sequence[Sequence[int]]]) -> Numbers:
+    """State of the first sequence less that of the second [N, D], for each of N pairs."""
+    read = states(roles, [ids for pair in pairs for ids in pair])
+    return np.asarray(read[0::2] - read[1::2], dtype=np.float64)
+
+
 def crossfit(
-    first: Numbers, second: Numbers, verdicts: Mapping[int, Sequence[bool]], groups: Sequence[str]
+    differences: Numbers, verdicts: Mapping[int, Sequence[bool]], groups: Sequence[str]
 ) -> dict[int, float]:
     """Comparison -> probability that its first response is better, from a fit on other groups.
 
-    first, second: states [N, D] of both responses of N comparisons; verdicts: comparison (row
+    differences: [N, D] from `state_differences` of N comparisons; verdicts: comparison (row
     number) -> for each preference whether the first was chosen; groups: what must not be divided
     (the conversation), per comparison. Empty below FOLDS groups with verdicts.
     """
@@ -99,13 +99,13 @@ def crossfit(
     chosen = np.array([one for said in verdicts.values() for one in said], dtype=bool)
     if len({groups[row] for row in rows}) < FOLDS:
         return {}
-    signed = np.where(chosen, 1, -1)[:, None] * (first - second)[rows]
+    signed = np.where(chosen, 1, -1)[:, None] * differences[rows]
     guessed = np.empty(len(rows))
     for seen, unseen in GroupKFold(FOLDS).split(rows, groups=[groups[row] for row in rows]):
         inner = GroupKFold(FOLDS - 1).split(seen, groups=[groups[row] for row in rows[seen]])
         fitting, choosing = next(iter(inner))
         direction = fit(signed[seen[fitting]], signed[seen[choosing]])
-        guessed[unseen] = _probability((first - second)[rows[unseen]] @ direction)
+        guessed[unseen] = expit(differences[rows[unseen]] @ direction)
     return {int(row): float(one) for row, one in zip(rows, guessed, strict=True)}
 
 
@@ -127,7 +127,3 @@ def fit(differences: Numbers, choosing: Numbers, weights: Numbers | None = None)
         loss = float(np.logaddexp(0, -(choosing @ direction)).mean()) if len(choosing) else strength
         found.append((loss, np.asarray(direction, dtype=np.float64)))
     return min(found, key=lambda one: one[0])[1]
-
-
-def _probability(scores: Numbers) -> Numbers:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * scores)), dtype=np.float64)

@@ -197,11 +197,6 @@ class RewardReport:
     reference: tuple[Scored, ...] = ()
     """Responses of the untouched base that normalised the members."""
 
-    def slice(self, by: str, name: str) -> Share:
-        """One accuracy out of `slices`; NOTHING where there were no such pairs."""
-        found = (one.accuracy for one in self.slices if (one.by, one.name) == (by, name))
-        return next(found, NOTHING)
-
     def to_json(self) -> dict[str, Any]:
         """Plain values that `json.dumps` takes; no NaN."""
         return asdict(self)

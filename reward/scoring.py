@@ -5,12 +5,13 @@ Prompt and response become ids exactly as they do in sampling and PPO (`rlhf.mod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from reward.preferences import Messages, Preference
@@ -103,13 +104,20 @@ def score_ids(roles: RoleModel, role: str, sequences: Sequence[Sequence[int]]) -
     Batches hold sequences of like length, which saves padding and changes nothing else.
     """
     scores = np.empty(len(sequences), dtype=np.float64)
-    by_length = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
     with torch.inference_mode():
-        for start in range(0, len(by_length), BATCH):
-            batch = by_length[start : start + BATCH]
-            ids, mask = right_pad([list(sequences[index]) for index in batch], device=roles.device)
-            scores[batch] = roles.scores(role, ids, mask).double().cpu().numpy()
+        for rows, ids, mask in batches(sequences, roles.device):
+            scores[rows] = roles.scores(role, ids, mask).double().cpu().numpy()
     return scores
+
+
+def batches(
+    sequences: Sequence[Sequence[int]], device: torch.device
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """(row numbers, ids [B, S], mask [B, S]) of sequences of like length, padded on the right."""
+    by_length = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
+    for start in range(0, len(by_length), BATCH):
+        rows = by_length[start : start + BATCH]
+        yield rows, *right_pad([sequences[row] for row in rows], device)
 
 
 def differences(roles: RoleModel, role: str, pairs: Sequence[Encoded]) -> Numbers:

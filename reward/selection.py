@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 Numbers = NDArray[np.float64]
 
@@ -20,8 +21,7 @@ def disagreement(differences: Numbers) -> Numbers:
     probabilities differ where more ratings would teach something; where all of them say one half,
     the responses are simply alike (the epistemic part of Houlsby et al., 2011).
     """
-    stated = 0.5 * (1 + np.tanh(0.5 * differences))
-    return np.asarray(stated.std(axis=0), dtype=np.float64)
+    return np.asarray(expit(differences).std(axis=0), dtype=np.float64)
 
 
 def choose(

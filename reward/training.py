@@ -18,7 +18,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from datasets import Dataset
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 from transformers import (
@@ -163,16 +162,13 @@ def _start_linear(
     bend the states towards nothing in particular, and on a few hundred noisy preferences they
     did not come back.
     """
-    read = [_differences(roles, pairs) for pairs in (rows, stopping)]
+    learning, choosing = (
+        probe.state_differences(roles, [(pair.chosen, pair.rejected) for pair in pairs])
+        for pairs in (rows, stopping)
+    )
     weights = np.array([pair.source.weight for pair in rows])
-    direction = torch.from_numpy(probe.fit(read[0], read[1], weights))
+    direction = torch.from_numpy(probe.fit(learning, choosing, weights))
     roles.heads[role].weight.copy_(direction)
-
-
-def _differences(roles: RoleModel, pairs: Sequence[Encoded]) -> NDArray[np.float64]:
-    """The base's last states [N, D], chosen less rejected."""
-    states = probe.states(roles, [ids for pair in pairs for ids in (pair.chosen, pair.rejected)])
-    return np.asarray(states[0::2] - states[1::2], dtype=np.float64)
 
 
 def _arguments(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rlhf.errors import Conflict, InputError
-from rlhf.rounds import ENDED, State
+from rlhf.rounds import State
 from rlhf.store import Connection, events, rounds, validate
 
 WAITING = (State.COMPARISONS, State.COLLECTING)
@@ -25,7 +25,7 @@ def overrule_reward_gate(tx: Connection, round_id: int, *, by: str, why: str) ->
     if not refused.reward_checkpoints:
         raise Conflict(f"round {round_id} trained no reward models; collect more ratings")
     younger = [one for one in rounds.all_rounds(tx) if one.id > round_id]
-    if any(one.state in ENDED or one.state not in WAITING for one in younger):
+    if any(one.state not in WAITING for one in younger):
         raise Conflict(f"a younger round has begun to train; it took over from round {round_id}")
     decision = {
         **refused.decision,

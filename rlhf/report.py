@@ -37,14 +37,15 @@ def reward_report(tx: Connection, round_id: int | None = None) -> tuple[int, dic
 
     Raises NotFound for a round that is not there, or has trained none yet.
     """
-    wanted = rounds.all_rounds(tx) if round_id is None else [rounds.round_(tx, round_id)]
-    for one in reversed(wanted):
-        step = rounds.step(tx, one.id, State.REWARD)
-        if step is not None and step.output is not None:
-            return one.id, step.output["report"]
-    which = "no round" if round_id is None else f"round {round_id}"
-    has = "has" if round_id is None else "has not"
-    raise NotFound(f"{which} {has} trained reward models yet; ratings come first")
+    if round_id is None:
+        trained = rounds.having_finished(tx, State.REWARD)
+        if not trained:
+            raise NotFound("no round has trained reward models yet; ratings come first")
+        round_id = trained[-1]
+    step = rounds.step(tx, rounds.round_(tx, round_id).id, State.REWARD)
+    if step is None or step.output is None:
+        raise NotFound(f"round {round_id} has not trained reward models yet; ratings come first")
+    return round_id, step.output["report"]
 
 
 def mean_gold(tx: Connection, checkpoint: str) -> float | None:

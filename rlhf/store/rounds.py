@@ -213,6 +213,14 @@ def step(tx: Connection, round_id: int, name: str) -> StepRow | None:
     return None if row is None else StepRow(**row._mapping)
 
 
+def having_finished(tx: Connection, name: str) -> list[int]:
+    """Ids of the rounds in which a step was finished, oldest first."""
+    table = schema.steps
+    done = (table.c.name == str(name), table.c.finished_at.is_not(None))
+    rows = tx.execute(select(table.c.round_id).where(*done).order_by(table.c.round_id))
+    return [int(row.round_id) for row in rows]
+
+
 def owns(tx: Connection, round_id: int, fence: int) -> bool:
     """Whether `fence` is the round's newest."""
     table = schema.rounds

@@ -15,13 +15,14 @@ import random
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from reward import annotators, preferences, probe, splits
 from reward.calibration import expected_calibration_error, reliability
@@ -84,7 +85,7 @@ def main() -> None:
         told.append(trust(pool, heldout, seed))
         print(f"seed {seed} {told[-1]}", flush=True)
     figures: dict[str, Any] = {
-        "trust": [vars_of(one) for one in told],
+        "trust": [asdict(one) for one in told],
         "accuracy": fmean(one.accuracy for one in told),
         "accuracy_all": fmean(one.accuracy_all for one in told),
     }
@@ -101,11 +102,6 @@ def main() -> None:
         figures["races"] = races
         goals.append(Goal(f"fewer comparisons to {TARGET}", saved, ">= 0.25", saved >= 0.25))
     finish("reward", figures, goals, asked.json)
-
-
-def vars_of(one: Trust) -> dict[str, Any]:
-    """Plain values of a slotted record."""
-    return {name: getattr(one, name) for name in Trust.__slots__}
 
 
 def trust(pool: Sequence[Answered], heldout: Sequence[Preference], seed: int) -> Trust:
@@ -147,7 +143,7 @@ def trust(pool: Sequence[Answered], heldout: Sequence[Preference], seed: int) ->
     mean = by_member.mean(axis=0)
     clear = np.array([row.margin >= CLEAR for row in heldout])
     assert report.temperature is not None
-    stated = 0.5 * (1 + np.tanh(0.5 * np.abs(mean[clear]) / report.temperature))
+    stated = expit(np.abs(mean[clear]) / report.temperature)
     return Trust(
         accuracy=float((mean[clear] > 0).mean()),
         accuracy_all=float((mean > 0).mean()),
@@ -225,8 +221,7 @@ def _next(
 
 
 def _states(roles: RoleModel, pairs: Sequence[Encoded]) -> Numbers:
-    read = probe.states(roles, [ids for pair in pairs for ids in (pair.chosen, pair.rejected)])
-    return np.asarray(read[0::2] - read[1::2])
+    return probe.state_differences(roles, [(pair.chosen, pair.rejected) for pair in pairs])
 
 
 def _as_preference(one: Answered, pair: tuple[int, int]) -> Preference:

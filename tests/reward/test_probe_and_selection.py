@@ -29,7 +29,7 @@ def test_a_probes_opinion_never_comes_from_the_conversation_itself() -> None:
     first, second, _ = planted(300, 1)
     draw = np.random.default_rng(2)
     labels = {row: [bool(draw.random() < 0.5)] for row in range(300)}
-    guessed = crossfit(first, second, labels, [str(row) for row in range(300)])
+    guessed = crossfit(first - second, labels, [str(row) for row in range(300)])
     right = [(guessed[row] > 0.5) == said[0] for row, said in labels.items()]
     assert np.mean(right) == pytest.approx(0.5, abs=0.1)
 
@@ -37,10 +37,10 @@ def test_a_probes_opinion_never_comes_from_the_conversation_itself() -> None:
 def test_a_probe_judges_unseen_conversations_well_and_symmetrically() -> None:
     first, second, verdicts = planted(300, 3)
     groups = [str(row // 3) for row in range(300)]
-    guessed = crossfit(first, second, verdicts, groups)
+    guessed = crossfit(first - second, verdicts, groups)
     assert np.mean([(guessed[row] > 0.5) == verdicts[row][0] for row in guessed]) > 0.8
     turned = {row: [not said[0]] for row, said in verdicts.items()}
-    mirrored = crossfit(second, first, turned, groups)
+    mirrored = crossfit(second - first, turned, groups)
     assert [mirrored[row] for row in guessed] == pytest.approx(
         [1 - one for one in guessed.values()], abs=1e-6
     )
@@ -48,7 +48,7 @@ def test_a_probe_judges_unseen_conversations_well_and_symmetrically() -> None:
 
 def test_too_few_conversations_give_no_opinion() -> None:
     first, second, verdicts = planted(12, 4)
-    assert crossfit(first, second, verdicts, ["same"] * 12) == {}
+    assert crossfit(first - second, verdicts, ["same"] * 12) == {}
 
 
 def test_members_that_say_the_same_disagree_on_nothing() -> None:
