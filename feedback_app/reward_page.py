@@ -142,10 +142,10 @@ def _summary(told: Report) -> str:
     agreement = told.get("people") or {}
     alpha = agreement.get("alpha")
     lines = [
-        words["accuracy"].format(share=_interval(told["ensemble"])),
-        words["ceiling"].format(share=_interval(agreement.get("ceiling"))),
+        words["accuracy"].format(share=report.share_in_words(told["ensemble"])),
+        words["ceiling"].format(share=report.share_in_words(agreement.get("ceiling"))),
         words["alpha"].format(
-            alpha=words["unknown"]
+            alpha=report.UNKNOWN
             if alpha is None
             else f"{alpha:.2f} ({agreement['low']:.2f} to {agreement['high']:.2f})"
         ),
@@ -160,15 +160,9 @@ def _summary(told: Report) -> str:
     return "\n".join(lines)
 
 
-def _interval(share: Mapping[str, Any] | None) -> str:
-    if not share or not share["count"]:
-        return texts.REWARD["unknown"]
-    return f"{share['value']:.2f} ({share['low']:.2f} to {share['high']:.2f}, {share['count']})"
-
-
 def _known(share: Mapping[str, Any] | None) -> str:
     """Nothing where nothing is known: most cells of a wide table."""
-    return _interval(share) if share and share["count"] else ""
+    return report.share_in_words(share) if share and share["count"] else ""
 
 
 def _reliability(told: Report) -> pd.DataFrame:
@@ -212,19 +206,27 @@ def _slices(told: Report) -> pd.DataFrame:
     fresh = [one for one in told.get("slices", ()) if (one["by"], one["name"]) == ("round", "this")]
     sliced = [one for by in SLICED for one in told.get("slices", ()) if one["by"] == by]
     rows = [
-        {"held-out pairs": texts.REWARD["all"], "of": "", "accuracy": _interval(told["ensemble"])}
+        {
+            "held-out pairs": texts.REWARD["all"],
+            "of": "",
+            "accuracy": report.share_in_words(told["ensemble"]),
+        }
         for _ in [told]
         if told
     ]
     rows += [
-        {"held-out pairs": texts.REWARD["fresh"], "of": "", "accuracy": _interval(one["accuracy"])}
+        {
+            "held-out pairs": texts.REWARD["fresh"],
+            "of": "",
+            "accuracy": report.share_in_words(one["accuracy"]),
+        }
         for one in fresh
     ]
     rows += [
         {
             "held-out pairs": one["name"],
             "of": one["by"],
-            "accuracy": _interval(one["accuracy"]),
+            "accuracy": report.share_in_words(one["accuracy"]),
         }
         for one in sliced
     ]
@@ -262,7 +264,7 @@ def _models(told: Report) -> pd.DataFrame:
             "steps": one["steps"],
             "loss": _number(one["loss"]),
             "unseen loss": _number(one.get("stopping_loss")),
-            "accuracy": _interval(one["accuracy"]),
+            "accuracy": report.share_in_words(one["accuracy"]),
         }
         for one in members
     ]

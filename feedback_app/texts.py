@@ -263,7 +263,6 @@ REWARD: Final = {
     "said": "The service says",
     "overruled": "Round {round} goes on with PPO.",
     "nothing": "No reward models have been trained yet.",
-    "unknown": "not known yet",
     "accuracy": "Accuracy on unseen pairs: {share}",
     "ceiling": "Human ceiling, how often two people prefer the same: {share}",
     "alpha": "Krippendorff's alpha of the seven verdicts: {alpha}",

@@ -7,6 +7,7 @@ promotes can read it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
@@ -14,6 +15,8 @@ from rlhf.errors import NotFound
 from rlhf.rounds import RUNNER_STEPS, State
 from rlhf.starter.gold import gold
 from rlhf.store import Connection, Store, checkpoints, comparisons, facts, prompts, rounds
+
+UNKNOWN = "not known yet"
 
 
 def figures(store: Store) -> dict[str, Any]:
@@ -46,6 +49,13 @@ def reward_report(tx: Connection, round_id: int | None = None) -> tuple[int, dic
     if step is None or step.output is None:
         raise NotFound(f"round {round_id} has not trained reward models yet; ratings come first")
     return round_id, step.output["report"]
+
+
+def share_in_words(share: Mapping[str, Any] | None) -> str:
+    """A report's share with its interval and count, or that it is not known."""
+    if not share or not share["count"]:
+        return UNKNOWN
+    return f"{share['value']:.2f} ({share['low']:.2f} to {share['high']:.2f}, {share['count']})"
 
 
 def mean_gold(tx: Connection, checkpoint: str) -> float | None:

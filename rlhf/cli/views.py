@@ -10,6 +10,7 @@ from rlhf import pace
 from rlhf.checks import Check, Verdict
 from rlhf.cli.terminal import show, show_json, show_table
 from rlhf.data.ingest import Preferences
+from rlhf.report import share_in_words
 from rlhf.store import checkpoints, people
 
 SHORT = 12
@@ -87,8 +88,8 @@ def show_reward_report(number: int, told: Mapping[str, Any], names: Mapping[int,
     """The figures that decide, then the people behind them."""
     agreed = told.get("people") or {}
     show(f"round           {number}")
-    show(f"accuracy        {_share(told['ensemble'])}")
-    show(f"human ceiling   {_share(agreed.get('ceiling'))}")
+    show(f"accuracy        {share_in_words(told['ensemble'])}")
+    show(f"human ceiling   {share_in_words(agreed.get('ceiling'))}")
     show(f"alpha           {_figure(agreed.get('alpha'))}")
     show(f"calibration     {_figure(told.get('calibration_error'))} off on average")
     effective = told.get("effective", 0.0)
@@ -111,12 +112,6 @@ def show_reward_report(number: int, told: Mapping[str, Any], names: Mapping[int,
         ),
         empty="nobody has rated",
     )
-
-
-def _share(share: Mapping[str, Any] | None) -> str:
-    if not share or not share["count"]:
-        return "not known yet"
-    return f"{share['value']:.2f} ({share['low']:.2f} to {share['high']:.2f}, {share['count']})"
 
 
 def in_words(told: Preferences) -> str:

@@ -18,6 +18,7 @@ from rlhf.starter.annotators import CHARACTERS, SimulatedAnnotator
 from rlhf.starter.gold import gold
 from rlhf.starter.world import WorldPrompt
 from rlhf.store.manifests import LabelledComparison
+from tests.labelled import labelled
 
 SAMPLING = Sampling()
 TOGETHER = 256
@@ -98,31 +99,20 @@ class Raters:
         tie = choice == 4
         lo_preferred = None if tie else (choice < 4) == left_is_lo
         chosen, rejected = (lo, hi) if lo_preferred else (hi, lo)
-        return LabelledComparison(
+        return labelled(
+            None if tie else "lo" if lo_preferred else "hi",
+            lo=lo[0],
+            hi=hi[0],
+            number=number,
             rating_id=len(self.rows) + 1,
-            revision=1,
-            comparison_id=number,
             prompt_id=one.number,
             prompt_messages=prompt.messages,
-            chosen_text=None if tie else chosen[0],
-            rejected_text=None if tie else rejected[0],
             chosen_finished=chosen[1],
             rejected_finished=rejected[1],
-            text_lo=lo[0],
-            text_hi=hi[0],
-            lo_preferred=lo_preferred,
             left_preferred=None if tie else choice < 4,
-            as_expected=None,
-            repeat_of=None,
             strength=abs(choice - 4),
-            tie=tie,
-            both_bad=False,
             annotator_id=rater,
-            active_ms=20_000,
-            round_id=1,
             source="starter",
-            purpose="train",
-            split="train",
             conversation=f"prompt {one.number}",
         )
 
