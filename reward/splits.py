@@ -18,8 +18,8 @@ from rlhf.seeds import derived
 from rlhf.settings import Reward
 
 HOLDOUT = "holdout"
-STOPPING_SHARE = 0.15
-"""Share of the hold-out's conversations on which its training watches when to stop."""
+STOPPING_SHARE = 0.5
+"""Share of the members' conversations by which the hold-out's training stops."""
 
 Part = Literal["members", "holdout", "heldout"]
 
@@ -44,10 +44,13 @@ class Plan:
     def unseen(self, name: str) -> tuple[Preference, ...]:
         """The preferences on prompts that the model `name` is not trained on, to measure it.
 
-        The hold-out's rows are as new to the members as the held-out ones, and the members' to
-        it: with few ratings, that triples the pairs behind an accuracy.
+        The hold-out's rows are as new to the members as the held-out ones, and those of the
+        members' that it does not stop by are as new to it: with few ratings, that triples the
+        pairs behind an accuracy.
         """
-        return (*self.heldout, *(self.members if name == HOLDOUT else self.holdout))
+        if name != HOLDOUT:
+            return (*self.heldout, *self.holdout)
+        return (*self.heldout, *(row for row in self.members if not _watched(row)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,9 @@ def jobs(plan: Plan, members: int, seed: int) -> tuple[Job, ...]:
     """The reward models of a round: bootstrap members, then the hold-out on its own rows.
 
     A member stops by the conversations that its sample missed, about a third of all; the hold-out
-    by a share of its own. Every job has a seed of its own, derived from `seed` and its name; none
-    at all when a part is empty, which the gate turns into a refusal.
+    trains on all its rows and stops by a share of the members'. Every job has a seed of its own,
+    derived from `seed` and its name; none at all when a part is empty, which the gate turns into
+    a refusal.
     """
     if not all(plan.sizes.values()):
         return ()
@@ -100,7 +104,8 @@ def jobs(plan: Plan, members: int, seed: int) -> tuple[Job, ...]:
         _member(f"reward-{index}", plan.members, _seed(seed, f"reward-{index}"))
         for index in range(members)
     ]
-    return (*ensemble, _holdout(plan.holdout, _seed(seed, HOLDOUT)))
+    watched = tuple(row for row in plan.members if _watched(row))
+    return (*ensemble, Job(HOLDOUT, plan.holdout, watched, _seed(seed, HOLDOUT)))
 
 
 def bootstrap(
@@ -125,16 +130,9 @@ def _member(name: str, rows: Sequence[Preference], seed: int) -> Job:
     return Job(name, sample, missed, seed)
 
 
-def _holdout(rows: Sequence[Preference], seed: int) -> Job:
-    groups = _grouped(rows)
-    names = random.Random(seed).sample(list(groups), len(groups))
-    watched = set(names[: round(STOPPING_SHARE * len(names))])
-    return Job(
-        HOLDOUT,
-        tuple(row for row in rows if row.group not in watched),
-        tuple(row for row in rows if row.group in watched),
-        seed,
-    )
+def _watched(row: Preference) -> bool:
+    """Whether the hold-out's training stops by a row of the members."""
+    return _unit("watched", row.group) < STOPPING_SHARE
 
 
 def _grouped(rows: Sequence[Preference]) -> dict[str, list[Preference]]:

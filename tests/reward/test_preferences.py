@@ -211,10 +211,12 @@ def test_every_job_has_its_own_sample_and_stops_by_conversations_it_does_not_tra
     assert [job.name for job in planned] == ["reward-0", "reward-1", "reward-2", "holdout"]
     assert len({job.seed for job in planned}) == 4
     assert len({tuple(row.rating_id for row in job.rows) for job in planned[:3]}) == 3
-    own = (*planned[3].rows, *planned[3].stopping)
-    assert {row.rating_id for row in own} == {row.rating_id for row in divided.holdout}
+    assert planned[3].rows == divided.holdout
     for job in planned:
         assert job.stopping
+        unseen = {row.group for row in divided.unseen(job.name)}
+        assert unseen
+        assert not unseen & {row.group for row in (*job.rows, *job.stopping)}
         assert not {row.group for row in job.rows} & {row.group for row in job.stopping}
     assert planned == jobs(divided, members=3, seed=5)
     assert {job.seed for job in planned}.isdisjoint(job.seed for job in jobs(divided, 3, seed=6))
