@@ -10,8 +10,6 @@ without its dependencies into a folder of its own. README.md beside this file te
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +20,7 @@ from typing import Any
 
 import torch
 
-from ray_jobs.ray_environment import KEPT_MEMORY
+from tests.benchmarks._child import child
 from tests.benchmarks._ppo_work import SHAPES, Flop, Shape, flop, make_model, matrix_peak
 from tests.benchmarks._record import Goal, finish, parser
 
@@ -120,7 +118,7 @@ def _in_turns(
         for engine, seen in measured.items():
             if engine in PROFILES and turn:
                 continue
-            seen.add(_child(*_command(shape, model, trl, engine, iterations)))
+            seen.add(child(*_command(shape, model, trl, engine, iterations)))
             print(f"  {shape} {turn + 1}/{turns} {engine.name}: {seen.seconds():.2f} s", flush=True)
     return measured
 
@@ -134,23 +132,13 @@ def _command(
     return "_ppo_ours", [shape, str(model), laps, engine.settings]
 
 
-def _child(module: str, given: list[str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *given]
-    environment = {**os.environ, **KEPT_MEMORY}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return told
-
-
 def _on_ray(shape: str, model: Path, turns: int, iterations: int) -> dict[int, Measured]:
     """One and two workers of one thread, in turns."""
     measured = {1: Measured(), 2: Measured()}
     for turn in range(turns):
         for workers, seen in measured.items():
             given = [shape, str(model), str(workers), str(iterations + 1), "{}"]
-            seen.add(_child("_ppo_ray", given))
+            seen.add(child("_ppo_ray", given))
             print(
                 f"  {shape} {turn + 1}/{turns} Ray, {workers} x 1 thread: {seen.seconds():.2f} s",
                 flush=True,
