@@ -26,7 +26,7 @@ JUDGED = 2000
 
 
 def race(clear: Sequence[Preference], seed: int) -> dict[str, list[float]]:
-    """Accuracy on JUDGED of the pairs `clear` after every BATCH comparisons, for each way of asking.
+    """Accuracy on JUDGED of the pairs `clear` after every BATCH comparisons, by way of asking.
 
     A way ends at TARGET, or at MOST comparisons.
     """
