@@ -47,6 +47,9 @@ HEARTBEAT_S = 2.0
 LOG_TAIL = 1500
 """Characters of a failed runner's log that are kept with the round."""
 
+LOOP = "loop"
+"""Who asked for a round that began because the one before it had ended."""
+
 WRONG_INPUT = 2
 """Exit code of a runner that met an error which trying again cannot mend."""
 
@@ -109,7 +112,7 @@ def _open_next(service: Service) -> bool:
             base=base,
             start_checkpoint=champion,
             seed=chosen.seed * 1000 + number,
-            requested_by=asked.by if asked else "loop",
+            requested_by=asked.by if asked else LOOP,
         )
         events.note(tx, "controller", "round_opened", f"round {opened.id}", {"champion": champion})
     return True
@@ -153,17 +156,22 @@ def _move_on(
 
 
 def collect(service: Service, current: rounds.Round, fence: int) -> None:
-    """Wait for people: until enough new ratings exist, or an operator says that these will do."""
+    """Wait for people: until enough new ratings exist, or an operator says that these will do.
+
+    An operator who asked for this very round has said so.
+    """
     chosen = _settings(current)
     needed = chosen.feedback.ratings_per_round
     with service.store.write() as tx:
         last = manifests.latest(tx)
         have = manifests.new_ratings_since(tx, last)
-        asked = requests.take(tx, "start_round") if have else None
+        asked = have > 0 and (
+            current.requested_by != LOOP or requests.take(tx, "start_round") is not None
+        )
         rounds.report_progress(
             tx, current.id, fence, "collecting", min(have, needed), needed, f"{have} new ratings"
         )
-    if have < needed and asked is None:
+    if have < needed and not asked:
         service.pause()
         return
     _finish(service, current, fence, {"new_ratings": have, "needed": needed}, {})

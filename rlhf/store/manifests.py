@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, select
 
 from rlhf.errors import NotFound
+from rlhf.rounds import State
 from rlhf.store import ratings, schema
 
 
@@ -109,9 +110,15 @@ def manifest(tx: Connection, digest: str) -> Manifest:
 
 
 def latest(tx: Connection) -> str | None:
-    """Digest of the newest manifest."""
-    table = schema.manifests
-    return tx.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
+    """Digest of the newest manifest; a failed round's ratings still wait for a round."""
+    table, used = schema.manifests, schema.rounds
+    return tx.execute(
+        select(table.c.digest)
+        .join(used, used.c.id == table.c.round_id)
+        .where(used.c.state != State.FAILED)
+        .order_by(table.c.id.desc())
+        .limit(1)
+    ).scalar()
 
 
 def new_ratings_since(tx: Connection, digest: str | None) -> int:

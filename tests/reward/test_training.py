@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from reward.preferences import Preference
@@ -23,6 +27,7 @@ from reward.training import fit, train_member
 from rlhf.errors import ModelError, UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
+from rlhf.models.text import right_pad
 from rlhf.settings import LoRA, Reward, Sampling
 
 WORDS = ("red", "blue", "green", "stone", "river", "cloud", "table", "lamp", "door", "tree")
@@ -84,6 +89,13 @@ def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
     return load_tokenizer(tiny_llama)
 
 
+@cache
+def untrained_role(base: Path) -> RoleModel:
+    roles = RoleModel(load_base(base), load_tokenizer(base))
+    roles.add_role("reward-0", LoRA(), head=True, seed=1)
+    return roles
+
+
 def roles_with(base: Path, folder: Path) -> RoleModel:
     roles = RoleModel(load_base(base), load_tokenizer(base))
     roles.load_role("reward-0", folder)
@@ -134,30 +146,55 @@ def test_the_loaded_role_scores_what_was_trained(
     sequences = [row.chosen for row in rows]
     expected = score_ids(roles, "reward-0", sequences)
     loaded = score_ids(roles_with(tiny_llama, tmp_path / "role"), "reward-0", sequences)
-    assert loaded == pytest.approx(expected, abs=1e-5)
+    assert loaded.tolist() == expected.tolist()
 
 
 @pytest.mark.slow
-def test_another_process_scores_the_same(
+def test_another_process_scores_the_same_batch_exactly_the_same(
     trained: tuple[Path, MemberReport], tiny_llama: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     program = (
-        "import sys\n"
+        "import sys, torch\n"
         "from rlhf.models.base import load_base, load_tokenizer\n"
         "from rlhf.models.roles import RoleModel\n"
         "from reward.scoring import score_ids\n"
         "roles = RoleModel(load_base(sys.argv[1]), load_tokenizer(sys.argv[1]))\n"
         "roles.load_role('reward-0', sys.argv[2])\n"
-        "print(score_ids(roles, 'reward-0', [[5, 9, 12, 1]])[0])\n"
+        "torch.set_num_threads(int(sys.argv[3]))\n"
+        "print(score_ids(roles, 'reward-0', [[5, 9, 12, 1], [3, 20, 21]]).tolist())\n"
     )
+    threads = str(torch.get_num_threads())
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tiny_llama), str(trained[0])],
+        [sys.executable, "-c", program, str(tiny_llama), str(trained[0]), threads],
         capture_output=True,
         text=True,
         check=True,
     )
-    here = score_ids(roles_with(tiny_llama, trained[0]), "reward-0", [[5, 9, 12, 1]])[0]
-    assert float(done.stdout.splitlines()[-1]) == pytest.approx(here, abs=1e-5)
+    batch = [[5, 9, 12, 1], [3, 20, 21]]
+    here = score_ids(roles_with(tiny_llama, trained[0]), "reward-0", batch)
+    assert json.loads(done.stdout.splitlines()[-1]) == here.tolist()
+
+
+@given(
+    sequences=st.lists(
+        st.lists(st.integers(2, 60), min_size=1, max_size=24), min_size=2, max_size=6
+    ),
+    padding=st.integers(0, 40),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_score_depends_on_nothing_but_the_response(
+    tiny_llama: Path, sequences: list[list[int]], padding: int, order: random.Random
+) -> None:
+    roles = untrained_role(tiny_llama)
+    alone = [score_ids(roles, "reward-0", [one])[0] for one in sequences]
+    shuffled = order.sample(range(len(sequences)), len(sequences))
+    together = score_ids(roles, "reward-0", [sequences[place] for place in shuffled])
+    assert together == pytest.approx([alone[place] for place in shuffled], abs=1e-5)
+    ids, mask = right_pad(sequences)
+    wide = torch.nn.functional.pad(ids, (0, padding), value=roles.tokenizer.eos_token_id)
+    with torch.inference_mode():
+        padded = roles.scores("reward-0", wide, torch.nn.functional.pad(mask, (0, padding)))
+    assert padded.tolist() == pytest.approx(alone, abs=1e-5)
 
 
 def test_padding_with_the_end_token_does_not_move_the_score(
