@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, count
+from pathlib import Path
 
 from reward.preferences import Preference
 from rlhf import starter
@@ -41,11 +42,22 @@ class Answered:
                 yield a, b
 
 
-def answered(asked: Sequence[WorldPrompt], each: int, seed: int) -> list[Answered]:
-    """`each` answers of the untouched starter to every prompt."""
-    tokenizer = load_tokenizer(starter.MODEL_PATH)
-    roles = RoleModel(load_base(starter.MODEL_PATH), tokenizer)
-    roles.add_role("untouched", LoRA(), head=False, seed=0)
+def policy(adapter: Path | None) -> tuple[RoleModel, str | None]:
+    """The starter with an adapter folder switched on (None: untouched), and the role to ask."""
+    roles = RoleModel(load_base(starter.MODEL_PATH), load_tokenizer(starter.MODEL_PATH))
+    if adapter is None:
+        roles.add_role("untouched", LoRA(), head=False, seed=0)
+        return roles, None
+    roles.load_role("policy", adapter)
+    return roles, "policy"
+
+
+def answered(
+    asked: Sequence[WorldPrompt], each: int, seed: int, adapter: Path | None = None
+) -> list[Answered]:
+    """`each` answers of the starter, with or without an adapter, to every prompt."""
+    roles, role = policy(adapter)
+    tokenizer = roles.tokenizer
     ids = [prompt_ids(tokenizer, one.messages, SAMPLING) for one in asked]
     work = [(place, side) for place in range(len(asked)) for side in range(each)]
     drawn: dict[tuple[int, int], tuple[str, bool, float]] = {}
@@ -54,7 +66,7 @@ def answered(asked: Sequence[WorldPrompt], each: int, seed: int) -> list[Answere
         samples = sample(
             roles,
             [ids[place] for place, _ in part],
-            role=None,
+            role=role,
             sampling=SAMPLING,
             noise_keys=[(seed, place, side) for place, side in part],
         )
@@ -71,8 +83,8 @@ def answered(asked: Sequence[WorldPrompt], each: int, seed: int) -> list[Answere
 class Raters:
     """The crew at work: who rates next, what they see, and the rows that come of it."""
 
-    def __init__(self, seed: int) -> None:
-        self.crew = [
+    def __init__(self, seed: int, crew: Sequence[SimulatedAnnotator] = ()) -> None:
+        self.crew = crew or [
             SimulatedAnnotator(f"{name}-{place}", CHARACTERS[name], seed)
             for place, name in enumerate(CREW)
         ]

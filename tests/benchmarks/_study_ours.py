@@ -1,0 +1,71 @@
+"""Our rounds: `rlhf demo` itself, in a home of its own, with some settings taken out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rlhf import registry
+from rlhf.report import figures
+from rlhf.settings import load_settings
+from rlhf.store import open_store, rounds
+from tests.benchmarks._study_yardstick import worth
+
+CREW = 8
+
+VARIANTS = {
+    "ours": "",
+    "ours, one reward model": "[reward]\nmembers = 1\n",
+    "ours, no KL": "[ppo]\nkl_coef = 0.0\nkl_budget = 1000.0\n",
+}
+"""Name -> settings beside the seed and the number of ratings."""
+
+
+def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
+    """Every round's figures; a demo that was stopped goes on where it was."""
+    home = cell / "home"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = home / "rlhf.toml"
+    if not file.exists():
+        file.write_text(
+            f"seed = {seed}\n\n[feedback]\ncomparisons_per_round = {votes}\n"
+            f"ratings_per_round = {votes}\n\n{VARIANTS[variant]}"
+        )
+    told = ["--rounds", str(count), "--comparisons", str(votes), "--annotators", str(CREW)]
+    command = [sys.executable, "-m", "rlhf.cli", "demo", "--home", str(home), *told]
+    done = subprocess.run(
+        [*command, "--seed", str(seed)], capture_output=True, text=True, env=os.environ
+    )
+    if done.returncode:
+        raise SystemExit(f"{home}: {done.stderr[-2000:]}")
+    return _rounds(home, seed)
+
+
+def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
+    store = open_store(home, load_settings(home).database)
+    shown = figures(store)["rounds"]
+    with store.read() as tx:
+        known = rounds.all_rounds(tx)
+    store.close()
+    told: list[dict[str, Any]] = []
+    for one, row in zip(known, shown, strict=True):
+        digest = one.candidate if row["promoted"] else one.start_checkpoint
+        assert digest is not None
+        before = told[-1]["worth"] if told else None
+        promoted = row["promoted"] or not told
+        adapter = registry.checkpoint_path(home, digest)
+        told.append(
+            {
+                "round": one.id,
+                "promoted": row["promoted"],
+                "votes": row["ratings"],
+                "seconds": sum(row["seconds"].values()),
+                "reasons": row["reasons"],
+                "worth": asdict(worth(adapter, seed)) if promoted else before,
+            }
+        )
+    return told

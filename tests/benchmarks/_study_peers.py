@@ -1,0 +1,99 @@
+"""The other methods' rounds: votes as ours, reward models as ours, TRL's trainers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reward.ensemble import normalise
+from reward.scoring import Answer, Encoder
+from reward.splits import Job as Member
+from reward.splits import bootstrap
+from rlhf.seeds import derived
+from rlhf.settings import Reward
+from rlhf.starter.world import prompts
+from tests.benchmarks._child import child
+from tests.benchmarks._reward_models import train, untouched
+from tests.benchmarks._starter_pairs import SAMPLING, answered
+from tests.benchmarks._study_trl import Job
+from tests.benchmarks._study_votes import collect, keep, kept
+from tests.benchmarks._study_yardstick import worth
+
+REFERENCE = 256
+"""Answers of the starter that set a reward model's gain and shift."""
+
+
+def rounds(
+    method: str, seed: int, cell: Path, count: int, votes: int, settings: dict[str, Any], trl: Path
+) -> list[dict[str, Any]]:
+    """Every round's figures; finished rounds are read, the others made."""
+    told: list[dict[str, Any]] = []
+    before: Path | None = None
+    for number in range(1, count + 1):
+        folder = cell / f"round-{number}"
+        done = folder / "done.json"
+        if not done.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            made = _round(method, seed, number, folder, before, votes, settings, trl)
+            done.write_text(json.dumps(made))
+        told.append(json.loads(done.read_text()))
+        before = folder / "adapter"
+    return told
+
+
+def _round(
+    method: str,
+    seed: int,
+    number: int,
+    folder: Path,
+    before: Path | None,
+    votes: int,
+    settings: dict[str, Any],
+    trl: Path,
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    earlier = kept(before.parent / "votes.jsonl") if before else []
+    keep([*earlier, *collect(before, votes, seed, number)], folder / "votes.jsonl")
+    rewards = [] if method == "dpo" else _reward_models(folder, seed + number)
+    job = Job(
+        out=str(folder / "adapter"),
+        start=str(before) if before and method != "dpo" else None,
+        votes=str(folder / "votes.jsonl"),
+        rewards=[str(one) for one in rewards],
+        trl=str(trl),
+        seed=seed,
+        settings=settings,
+    )
+    (folder / "job.json").write_text(json.dumps(asdict(job)))
+    child("_study_trl", [method, str(folder / "job.json")])
+    seconds = time.perf_counter() - started
+    return {
+        "round": number,
+        "votes": number * votes,
+        "seconds": seconds,
+        "worth": asdict(worth(folder / "adapter", seed)),
+    }
+
+
+def _reward_models(folder: Path, seed: int) -> list[Path]:
+    """An ensemble on bootstrap samples of all votes so far, normalised as ours is."""
+    rows = kept(folder / "votes.jsonl")
+    jobs = []
+    for number in range(Reward().members):
+        name = f"reward-{number}"
+        own = derived(seed, name) % 2**31
+        jobs.append(Member(name, *bootstrap(rows, own), own))
+    train(folder, jobs, None)
+    roles, encoder = untouched()
+    drawn = answered(prompts("train", REFERENCE, seed), 1, seed)
+    reference = [Answer(one.prompt.messages, *one.answers[0][:2]) for one in drawn]
+    for job in jobs:
+        roles.load_role(job.name, folder / job.name)
+        normalise(roles, job.name, Encoder(roles.tokenizer, SAMPLING, encoder.longest), reference)
+        roles.save_role(job.name, folder / job.name)
+    return [folder / job.name for job in jobs]

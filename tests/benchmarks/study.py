@@ -1,0 +1,155 @@
+"""Does the loop learn what people prefer, and does it learn more than other methods do?
+
+    python -m tests.benchmarks.study WORK [--quick] [--methods M ...] [--seeds N ...] [--json FILE]
+
+Starter world; eight simulated annotators, a fifth of whose verdicts are wrong; three rounds of 400
+votes, each on pairs of the method's own newest answers. Ours is `rlhf demo` itself, whole, with one
+reward model, and without KL. The others are TRL's DPO and RLOO (installed version) and TRL 1.12.0's
+PPO; they vote by the same annotators, and RLOO and PPO are paid by the same kind of ensemble. All
+are judged by gold on 2,000 answers to held-out prompts against the starter's answers to the same.
+
+WORK keeps every finished round, so that a study that was stopped goes on. The quick form is one
+seed, two rounds, ours against DPO.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from tests.benchmarks import _study_ours, _study_peers
+from tests.benchmarks._record import Goal, finish, parser
+
+VOTES, ROUNDS, QUICK_ROUNDS = 400, 3, 2
+OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
+METHODS = (*_study_ours.VARIANTS, *PEERS)
+SEEDS, FEWER_SEEDS = range(5), range(3)
+TRL = "trl==1.12.0"
+REACHED = 0.75
+"""Gold win rate to which the methods race by the clock."""
+
+SETTINGS: dict[str, dict[str, Any]] = {"dpo": {}, "rloo": {}, "ppo": {}}
+"""What the other methods' trainers were given after a search on seeds 100 and 101."""
+
+Told = dict[str, dict[int, list[dict[str, Any]]]]
+"""Method -> seed -> its rounds."""
+
+
+def main() -> None:
+    """Run every cell that is not there yet, and hold the whole against the goals."""
+    flags = parser(__doc__ or "")
+    flags.add_argument("work", type=Path, help="folder that keeps finished rounds")
+    flags.add_argument("--methods", nargs="+", choices=METHODS, help="only these")
+    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    asked = flags.parse_args()
+    methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
+    told: Told = {}
+    for method in methods:
+        seeds = asked.seeds or ((0,) if asked.quick else SEEDS if method == OURS else FEWER_SEEDS)
+        for seed in seeds:
+            rounds = QUICK_ROUNDS if asked.quick else ROUNDS
+            told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, rounds)
+            _say(method, seed, told[method][seed])
+    print(_table(told))
+    finish("study", {"told": told}, _goals(told), asked.json)
+
+
+def _cell(method: str, seed: int, work: Path, rounds: int) -> list[dict[str, Any]]:
+    cell = work / f"{method.replace(' ', '-').replace(',', '')}-{seed}"
+    if method in _study_ours.VARIANTS:
+        return _study_ours.run(method, seed, cell, rounds, VOTES)
+    name = PEERS[method]
+    trl = _old_trl(work) if name == "ppo" else Path()
+    return _study_peers.rounds(name, seed, cell, rounds, VOTES, SETTINGS[name], trl)
+
+
+def _old_trl(work: Path) -> Path:
+    """The folder with TRL 1.12.0, installed without its dependencies."""
+    folder = work / "trl"
+    if not folder.exists():
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target"]
+        subprocess.run([*pip, str(folder), TRL], check=True)
+    return folder
+
+
+def _say(method: str, seed: int, rounds: Sequence[dict[str, Any]]) -> None:
+    for one in rounds:
+        worth = one["worth"]
+        print(
+            f"{method}, seed {seed}, round {one['round']}: gold win rate {worth['win_rate']:.2f}, "
+            f"gold {worth['gold']:+.2f}, KL {worth['kl']:.1f}, {one['seconds']:.0f} s",
+            flush=True,
+        )
+
+
+def _table(told: Told) -> str:
+    """Markdown; means over seeds of the last round, the spread between seeds behind them."""
+    columns = ("win_rate", "gold", "kl", "length", "distinct_2", "repeated_sentences", "empty")
+    head = ["method", "seeds", "votes", *(name.replace("_", " ") for name in columns), "seconds"]
+    lines = ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for method, by_seed in told.items():
+        last = [rounds[-1] for rounds in by_seed.values()]
+        cells = [method, str(len(last)), f"{fmean(one['votes'] for one in last):.0f}"]
+        cells += [_spread([one["worth"][name] for one in last]) for name in columns]
+        cells.append(_spread([_seconds(rounds) for rounds in by_seed.values()], digits=0))
+        lines.append("| " + " | ".join(cells) + " |")
+    ceilings = [r[-1]["worth"]["ceiling"] for each in told.values() for r in each.values()]
+    lines.append(f"\nA perfect policy's win rate: {fmean(ceilings):.3f}.")
+    return "\n".join(lines)
+
+
+def _spread(values: Sequence[float], digits: int = 2) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{fmean(values):.{digits}f} ± {stdev(values):.{digits}f}"
+
+
+def _seconds(rounds: Sequence[dict[str, Any]], until: float | None = None) -> float:
+    """Of all rounds, or of those up to the first that reaches the win rate `until`."""
+    spent = 0.0
+    for one in rounds:
+        spent += one["seconds"]
+        if until is not None and one["worth"]["win_rate"] >= until:
+            break
+    return spent
+
+
+def _goals(told: Told) -> list[Goal]:
+    ours = list(told.get(OURS, {}).values())
+    if not ours:
+        return []
+    won = fmean(one[-1]["worth"]["win_rate"] for one in ours)
+    far = max(one[-1]["worth"]["kl"] for one in ours)
+    fell = sum(
+        after["promoted"] and after["worth"]["gold"] < before["worth"]["gold"]
+        for one in ours
+        for before, after in pairwise(one)
+    )
+    goals = [
+        Goal("gold win rate of the final champion", won, ">= 0.90", won >= 0.9),
+        Goal("promotions to a champion of lower gold", fell, "0", fell == 0),
+        Goal("KL of the final champion, worst seed", far, "<= 10", far <= 10),
+    ]
+    others = {name: told[name] for name in PEERS if name in told}
+    if others:
+        best = max(
+            fmean(r[-1]["worth"]["win_rate"] for r in each.values()) for each in others.values()
+        )
+        goals.append(
+            Goal("win rate above the best TRL method", won - best, ">= 0.10", won - best >= 0.1)
+        )
+    clocked = [each for name, each in others.items() if name != "TRL DPO"]
+    if clocked:
+        took = min(fmean(_seconds(r, REACHED) for r in each.values()) for each in clocked)
+        ratio = took / fmean(_seconds(r, REACHED) for r in ours)
+        goals.append(Goal(f"seconds to win rate {REACHED} over ours", ratio, ">= 5", ratio >= 5))
+    return goals
+
+
+if __name__ == "__main__":
+    main()
