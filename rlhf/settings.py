@@ -32,6 +32,14 @@ ValueLayout = Literal["adapter", "policy", "reward"]
 class _Branch(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _none_in_words(cls, tree: Any) -> Any:
+        """TOML and the environment have no null: there, "none" takes a value away."""
+        if not isinstance(tree, dict):
+            return tree
+        return {key: None if value == "none" else value for key, value in tree.items()}
+
 
 class Web(_Branch):
     """Where the pages are served."""

@@ -38,3 +38,13 @@ def test_fewer_rollouts_than_workers_are_refused() -> None:
     tree = {"ppo": {"rollouts": 3}, "ray": {"workers": 4}}
     with pytest.raises(InputError, match=r"ppo\.rollouts \(3\) must be at least ray\.workers"):
         settings_from(tree, origin="test")
+
+
+def test_none_in_words_takes_a_value_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rlhf.toml").write_text('[ppo]\nkl_target = "none"\n')
+    assert load_settings(tmp_path).ppo.kl_target is None
+    monkeypatch.setenv("RLHF_RAY__ADDRESS", "none")
+    assert load_settings(tmp_path).ray.address is None
+    (tmp_path / "rlhf.toml").write_text('[ppo]\niterations = "none"\n')
+    with pytest.raises(InputError, match=r"field 'ppo\.iterations'"):
+        load_settings(tmp_path)

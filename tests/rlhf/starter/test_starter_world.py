@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import astuple
 from itertools import islice
 from random import Random
 
@@ -12,9 +13,10 @@ from rlhf.errors import UsageError
 from rlhf.starter.gold import is_perfect
 from rlhf.starter.intents import HELDOUT_ASKS, HELDOUT_INTENTS, INTENTS, Intent
 from rlhf.starter.phrasing import write
+from rlhf.starter.reactions import REPLIES
 from rlhf.starter.sentences import CLOSINGS, FILLERS, OPENINGS, RUDE, plain, recognise
 from rlhf.starter.styles import STYLES
-from rlhf.starter.world import WorldPrompt, corpus, lessons, prompts
+from rlhf.starter.world import REACTION_WEIGHT, WorldPrompt, corpus, lessons, prompts
 
 
 def question(prompt: WorldPrompt) -> str:
@@ -139,13 +141,22 @@ def test_the_corpus_is_the_same_for_the_same_seed() -> None:
 
 
 def test_lessons_judge_answers_beside_the_question_and_teach_only_right_ones() -> None:
-    unwelcome = STYLES["off-topic"].reactions
     learned = Counter[bool]()
     for lesson in lessons(400, 0):
-        judged, heard = lesson.weights[-3], lesson.messages[-2]["content"]
-        assert judged == (heard not in unwelcome)
-        learned[bool(judged)] += 1
+        taught, reply = lesson.weights[-3] > 0, lesson.messages[-1]["content"]
+        assert not taught or reply in REPLIES[True]
+        learned[taught] += 1
     assert min(learned.values()) > 150
+
+
+def test_a_share_of_the_corpus_mixes_everything_and_is_only_judged() -> None:
+    judged = [
+        one
+        for one in corpus(1000, 0)
+        if any(m["role"] == "assistant" and not w for m, w in zip(*astuple(one), strict=True))
+    ]
+    assert 0.1 < len(judged) / 1000 < 0.2
+    assert {one.weights[-2] for one in judged} == {REACTION_WEIGHT}
 
 
 def test_some_conversations_have_an_earlier_exchange_or_a_greeting() -> None:
