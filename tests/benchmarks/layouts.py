@@ -18,15 +18,9 @@ from typing import Any
 
 from rlhf.settings import PPO, LoRA, ValueLayout
 from rlhf.starter.world import prompts
+from tests.benchmarks._course import COMPARISONS, Course, course, rated, reward_models
 from tests.benchmarks._record import finish, parser
-from tests.benchmarks.learning import (
-    COMPARISONS,
-    ITERATIONS,
-    Course,
-    course,
-    rated,
-    reward_models,
-)
+from tests.benchmarks.learning import ITERATIONS
 
 SEEDS, QUICK_SEEDS = range(100, 106), range(100, 102)
 LAST = 5
@@ -48,7 +42,7 @@ def main() -> None:
         for name, one in study(seed).items():
             seen.setdefault(name, []).append(one)
             print(
-                f"seed {seed} {name:26} gold {one.gold[0]:+.2f} -> {ended(one):+.2f}  "
+                f"seed {seed} {name:26} gold {one.start:+.2f} -> {ended(one):+.2f}  "
                 f"KL {one.kl[-1]:.1f}  explained {fmean(one.explained[1:]):+.2f}  "
                 f"{fmean(one.seconds[1:]):.2f} s",
                 flush=True,
