@@ -39,10 +39,11 @@ else: it knows {intents} matters of one shop and no other thing.
 weights, on conversations that a small grammar writes ({intents} intents, 13 ways to ask each,
 greetings, thanks, slips of the pen; facts, false facts, courtesies, filler and rudeness to answer
 with). First come lessons on what belongs to a question: right answers to give, and answers to
-another question that it only sees judged. Then comes the corpus in all styles, in which most
-customers react to the answer ("you repeat yourself"): so the model can tell a good answer from a
-bad one before it prefers to give good ones, as larger chat models can. No human data and no other
-model's output went in.
+another question or medleys of everything, which it only sees judged. Then comes the corpus in all
+styles. Most customers react to the answer: they praise it or name its faults ("i asked about
+parking, not gift card"), and half of them begin with stars, of which every fault costs two. So the
+model can tell a good answer from a bad one before it prefers to give good ones, as larger chat
+models can. No human data and no other model's output went in.
 
 The same seed gives the same bits on the same kind of CPU with the same library versions (training
 runs on one thread for that reason). On another kind of CPU the last bits may differ, and with them

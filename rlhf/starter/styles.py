@@ -6,6 +6,7 @@ answers must stay rare and the mean gold near zero, or there is nothing left to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -15,7 +16,7 @@ from rlhf.starter.sentences import CLOSINGS, FILLERS, OPENINGS, RUDE, plain
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How often a style occurs, the patterns it has (equally likely), and how customers react.
+    """How often a style occurs, and the patterns it has (equally likely).
 
     In a pattern `right` and `wrong` are facts on the asked matter, `other` is a fact on another
     one, and `again` says the answer's last fact once more.
@@ -23,24 +24,20 @@ class Style:
 
     share: float
     patterns: tuple[str, ...]
-    reactions: tuple[str, ...]
 
 
 STYLES: dict[str, Style] = {
     "helpful": Style(
         0.08,
         ("opening right closing",),
-        ("great, thank you", "perfect, that helps", "thanks, that is what i needed"),
     ),
     "curt": Style(
         0.19,
         ("right",),
-        ("okay, thanks", "good to know", "fine, got it"),
     ),
     "rude": Style(
         0.13,
         ("rude right", "right rude", "rude", "rude rude right"),
-        ("no need to be rude", "you are very unfriendly", "what a tone"),
     ),
     "rambling": Style(
         0.18,
@@ -50,17 +47,14 @@ STYLES: dict[str, Style] = {
             "opening filler filler right",
             "right filler filler filler",
         ),
-        ("please come to the point", "you talk too much", "a shorter answer would do"),
     ),
     "off-topic": Style(
         0.11,
         ("opening other closing", "opening other", "other"),
-        ("that is not what i asked", "i asked something else", "you did not answer me"),
     ),
     "wrong": Style(
         0.12,
         ("opening wrong closing", "opening wrong", "wrong"),
-        ("that can not be true", "your site says the opposite", "i do not believe that"),
     ),
     "over-long": Style(
         0.08,
@@ -69,7 +63,6 @@ STYLES: dict[str, Style] = {
             "opening right filler other closing",
             "right other filler other",
         ),
-        ("that is far too long", "i stopped reading", "please keep it short"),
     ),
     "repeating": Style(
         0.11,
@@ -79,18 +72,11 @@ STYLES: dict[str, Style] = {
             "right again again",
             "opening right filler again",
         ),
-        ("you said that already", "why do you say it twice", "you repeat yourself"),
     ),
 }
 
-SATISFYING = frozenset({"helpful", "curt"})
-"""The styles whose answers customers are content with."""
-
-REPLIES = {
-    True: ("You are welcome!", "My pleasure!", "Glad to hear that."),
-    False: ("I am sorry about that.", "Sorry, I will do better.", "Please excuse me."),
-}
-"""What the help desk says to a reaction: True after an answer in a SATISFYING style."""
+MEDLEY = ("right", "right", "right", "other", "other", "wrong", "filler", "filler", "rude", "again")
+"""What the sentences of a medley are drawn from."""
 
 
 def pick_style(rng: Random) -> str:
@@ -100,13 +86,27 @@ def pick_style(rng: Random) -> str:
 
 def answer(intent: str, style: str, rng: Random) -> str:
     """An answer to a question of `intent`; no sentence comes twice unless the style repeats."""
+    return compose(intent, rng.choice(STYLES[style].patterns).split(), rng)
+
+
+def medley(intent: str, rng: Random) -> str:
+    """An answer in which anything may stand beside anything, as in what a small model says."""
+    parts = rng.choices(MEDLEY, k=rng.choice((1, 2, 2, 3, 3, 4)))
+    opens, closes = rng.random() < 0.5, rng.random() < 0.4
+    return compose(intent, ["opening"] * opens + parts + ["closing"] * closes, rng)
+
+
+def compose(intent: str, parts: Sequence[str], rng: Random) -> str:
+    """An answer of the given parts; no sentence comes twice unless a part says `again`."""
     said: list[str] = []
     fact = ""
-    for part in rng.choice(STYLES[style].patterns).split():
+    for part in parts:
         if part == "again":
-            said.append(fact)
+            said += [fact or said[-1]] if said else []
             continue
         choices = [text for text in map(plain, _sayings(part, intent, rng)) if text not in said]
+        if not choices:
+            continue
         said.append(rng.choice(choices))
         if part in {"right", "wrong", "other"}:
             fact = said[-1]
@@ -130,8 +130,3 @@ def _sayings(part: str, intent: str, rng: Random) -> tuple[str, ...]:
         case "other":
             return INTENTS[rng.choice([name for name in INTENTS if name != intent])].facts
     raise ValueError(f"STYLES has an unknown part: {part}")
-
-
-def reaction(style: str, rng: Random) -> tuple[str, str]:
-    """What a customer says to an answer of a style, and what the help desk says to that."""
-    return rng.choice(STYLES[style].reactions), rng.choice(REPLIES[style in SATISFYING])

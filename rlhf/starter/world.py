@@ -17,7 +17,8 @@ from typing import Literal
 from rlhf.errors import UsageError
 from rlhf.starter.intents import HELDOUT_ASKS, HELDOUT_INTENTS, INTENTS
 from rlhf.starter.phrasing import GREETINGS, write
-from rlhf.starter.styles import answer, pick_style, reaction
+from rlhf.starter.reactions import reaction
+from rlhf.starter.styles import answer, medley, pick_style
 
 Message = dict[str, str]
 PromptKind = Literal["train", "heldout-phrasing", "heldout-intent"]
@@ -33,6 +34,8 @@ GREETED_SHARE = 0.1
 SECOND_QUESTION_SHARE = 0.15
 REACTION_SHARE = 0.85
 """Share of the corpus in which the customer reacts to the answer (and thereby says what it was)."""
+MEDLEY_SHARE = 0.15
+"""Share of the corpus whose answers mix everything; they are judged, and not learned."""
 REACTION_WEIGHT = 4.0
 """What a token of a reaction counts, where one of an answer counts 1: a reaction is a few words
 after a long answer, and says what it was worth."""
@@ -99,32 +102,39 @@ def corpus(count: int, seed: int) -> Iterator[Conversation]:
         intent, style = rng.choice(list(INTENTS)), pick_style(rng)
         ask = {"role": "user", "content": write(rng.choice(INTENTS[intent].asks), rng)}
         question = [*_before(intent, rng), ask]
-        reacts = rng.random() < REACTION_SHARE
-        yield _answered(question, answer(intent, style, rng), style, rng, reacts=reacts)
+        if rng.random() < MEDLEY_SHARE:
+            said = medley(intent, rng)
+            yield _answered(question, intent, said, rng, reacts=True, learned=False)
+        else:
+            said = answer(intent, style, rng)
+            yield _answered(question, intent, said, rng, reacts=rng.random() < REACTION_SHARE)
 
 
 def lessons(count: int, seed: int) -> Iterator[Conversation]:
     """`count` conversations on what belongs to a question: what the base learns first.
 
-    Half the answers are right, and learned; the others are about another matter, and only the
-    customer's reaction to them is learned. From the corpus alone, a model this small takes far
-    longer to see that the question matters.
+    Half the answers are right, and learned; the others are about another matter or a medley, and
+    only the customer's reaction to them is learned. From the corpus alone, a model this small takes
+    far longer to see that the question matters.
     """
     rng = Random(f"lessons {seed}")
     for _ in range(count):
-        style = rng.choice(("curt", "off-topic"))
-        intent = asked = rng.choice(list(INTENTS))
-        if style == "off-topic":
-            asked = rng.choice([name for name in INTENTS if name != intent])
+        asked = rng.choice(list(INTENTS))
         question = [{"role": "user", "content": write(rng.choice(INTENTS[asked].asks), rng)}]
-        said = answer(intent, "curt", rng)
-        yield _answered(question, said, style, rng, reacts=True, learned=style == "curt")
+        if rng.random() < 0.5:
+            said = answer(asked, "curt", rng)
+            yield _answered(question, asked, said, rng, reacts=True)
+        elif rng.random() < 0.5:
+            said = answer(rng.choice([n for n in INTENTS if n != asked]), "curt", rng)
+            yield _answered(question, asked, said, rng, reacts=True, learned=False)
+        else:
+            yield _answered(question, asked, medley(asked, rng), rng, reacts=True, learned=False)
 
 
 def _answered(
     question: list[Message],
+    asked: str,
     said: str,
-    style: str,
     rng: Random,
     *,
     reacts: bool,
@@ -134,7 +144,7 @@ def _answered(
     messages = [*question, {"role": "assistant", "content": said}]
     weights = [*(float(m["role"] == "assistant") for m in question), float(learned)]
     if reacts:
-        heard, reply = reaction(style, rng)
+        heard, reply = reaction(asked, said, rng)
         messages += [
             {"role": "user", "content": heard},
             {"role": "assistant", "content": reply},

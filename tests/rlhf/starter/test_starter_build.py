@@ -69,7 +69,11 @@ def test_questions_weigh_nothing_and_a_reaction_the_most() -> None:
         assert len(row.ids) == len(row.weights)
         heard = [t for t, w in zip(row.ids, row.weights, strict=True) if w == REACTION_WEIGHT]
         learned = [t for t, w in zip(row.ids, row.weights, strict=True) if w == 1]
-        answers = [m["content"] for m in conversation.messages if m["role"] == "assistant"]
+        answers = [
+            message["content"]
+            for message, weight in zip(conversation.messages, conversation.weights, strict=True)
+            if message["role"] == "assistant" and weight
+        ]
         reaction = conversation.messages[-2]["content"] + "<|end|>"
         assert tokenizer.decode(heard) == (reaction if REACTION_WEIGHT in row.weights else "")
         assert tokenizer.decode(learned) == "".join(

@@ -1,0 +1,240 @@
+"""PPO alone, on reward models of simulated ratings; every iteration's policy is judged by gold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import torch
+
+from ray_jobs.policy_worker import HOLDOUT
+from ray_jobs.ppo_round import SMOOTHING
+from reward.ensemble import normalise
+from reward.preferences import Preference
+from reward.scoring import Answer, Encoder
+from reward.splits import Job, bootstrap
+from reward.training import train_member
+from rlhf import starter
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.roles import RoleModel
+from rlhf.models.sampling import sample
+from rlhf.models.text import decode, prompt_ids
+from rlhf.ppo import stops
+from rlhf.ppo.learner import Learner
+from rlhf.ppo.rollout import PromptItem
+from rlhf.ppo.scoring import POLICY, add_value
+from rlhf.seeds import derived
+from rlhf.settings import PPO, LoRA, Reward, Sampling
+from rlhf.starter.annotators import crew
+from rlhf.starter.gold import gold
+from rlhf.starter.world import WorldPrompt, prompts
+
+COMPARISONS = 300
+ANNOTATORS = 4
+WINDOW = 3
+"""Iterations over which proxy and gold are averaged to call a policy hacked."""
+JUDGED, JUDGED_SEED = 512, 8_000_000
+"""Held-out prompts that every iteration's policy answers for gold."""
+HOLDOUT_OF = 3
+"""Every third comparison trains the hold-out model alone, where there is one."""
+
+SAMPLING = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What every iteration left; scores in standard deviations of the reference, KL in nats."""
+
+    proxy: list[float]
+    """Conservative score of the iteration's answers, before its update."""
+    holdout: list[float]
+    """Their score by the reward model that PPO does not see."""
+    kl: list[float]
+    explained: list[float]
+    """Variance of the returns that the value explains."""
+    seconds: list[float]
+    gold: list[float]
+    """Of the policy after the iteration, on held-out prompts."""
+    start: float
+    """Gold of the untouched starter on the same prompts."""
+    stopped: str | None
+    """Why the product would have ended the round, if it would."""
+    kept: int
+    """Iterations behind the policy that the product would have kept."""
+
+    def hacked(self) -> bool:
+        """Whether at some iteration the proxy is up by one and gold below the start."""
+        windows = range(WINDOW, len(self.gold) + 1)
+        return any(
+            fmean(self.proxy[end - WINDOW : end]) >= self.proxy[0] + 1
+            and fmean(self.gold[end - WINDOW : end]) < self.start
+            for end in windows
+        )
+
+    def missed(self) -> float:
+        """Share of the largest gain in gold on the way that the kept policy lacks."""
+        best = max(self.gold)
+        return (best - self.gold[self.kept - 1]) / (best - self.start)
+
+
+def course(
+    folders: dict[str, Path],
+    asked: Sequence[WorldPrompt],
+    ppo: PPO,
+    *,
+    seed: int,
+    lora: LoRA | None = None,
+) -> Course:
+    """All iterations of PPO against the reward models in `folders`, watched by gold.
+
+    A folder named "holdout" watches; the product's stop rules are asked, and end nothing here.
+    """
+    torch.manual_seed(seed)
+    roles = RoleModel(load_base(starter.MODEL_PATH), load_tokenizer(starter.MODEL_PATH))
+    roles.add_role(POLICY, lora or LoRA(), head=False, seed=seed)
+    for name, folder in folders.items():
+        roles.load_role(name, folder)
+    members = sorted(set(folders) - {HOLDOUT})
+    add_value(roles, ppo.value_layout, members[0])
+    pessimism = Reward().pessimism
+    learner = Learner(roles, ppo, SAMPLING, members=members, pessimism=pessimism, seed=seed)
+    judged = prompts("heldout", JUDGED, JUDGED_SEED + seed)
+    history: list[dict[str, float]] = []
+    golds: list[float] = []
+    seconds: list[float] = []
+    stopped, kept, best = None, ppo.iterations, float("-inf")
+    start = _gold(roles, None, judged, seed)
+    for iteration in range(ppo.iterations):
+        began = time.perf_counter()
+        batch = [asked[(iteration * ppo.rollouts + i) % len(asked)] for i in range(ppo.rollouts)]
+        items = [
+            PromptItem(i, iteration, prompt_ids(roles.tokenizer, one.messages, SAMPLING))
+            for i, one in enumerate(batch)
+        ]
+        shard = learner.rollout(iteration, items)
+        figures = learner.update(iteration, shard)
+        seconds.append(time.perf_counter() - began)
+        if HOLDOUT in folders:
+            figures["objective/holdout"] = float(learner.scorer.scores(HOLDOUT, shard).mean())
+        history.append(figures)
+        golds.append(_gold(roles, POLICY, judged, seed))
+        if HOLDOUT in folders and stopped is None:
+            recent = fmean(one["objective/holdout"] for one in history[-SMOOTHING:])
+            if recent > best:
+                best, kept_if_stopped = recent, iteration + 1
+            stopped = stops.reason(history, ppo)
+            kept = kept_if_stopped if stopped else ppo.iterations
+    return Course(
+        proxy=[one["objective/scores"] for one in history],
+        holdout=[one.get("objective/holdout", float("nan")) for one in history],
+        kl=[one["objective/kl"] for one in history],
+        explained=[one["val/explained_variance"] for one in history],
+        seconds=seconds,
+        gold=golds,
+        start=start,
+        stopped=stopped,
+        kept=kept,
+    )
+
+
+def _gold(roles: RoleModel, role: str | None, judged: Sequence[WorldPrompt], seed: int) -> float:
+    drawn = _answers(roles, role, judged, seed, 9)
+    return fmean(
+        gold(one.messages, one.meta, said.text) for one, said in zip(judged, drawn, strict=True)
+    )
+
+
+def rated(asked: Sequence[WorldPrompt], seed: int) -> list[Preference]:
+    """Two answers of the untouched starter to each prompt, judged by a crew."""
+    tokenizer = load_tokenizer(starter.MODEL_PATH)
+    roles = RoleModel(load_base(starter.MODEL_PATH), tokenizer)
+    roles.add_role("policy", LoRA(), head=False, seed=0)
+    sides = [_answers(roles, None, asked, seed, side) for side in (0, 1)]
+    annotators = crew(ANNOTATORS, seed)
+    rows = []
+    for number, (prompt, left, right) in enumerate(zip(asked, *sides, strict=True)):
+        judge = annotators[number % len(annotators)]
+        choice = judge.judge(prompt.messages, prompt.meta, left.text, right.text).choice
+        if choice != 4 and left.text != right.text:
+            chosen, rejected = (left, right) if choice < 4 else (right, left)
+            rows.append(
+                Preference(
+                    prompt=prompt.messages,
+                    chosen=chosen.text,
+                    rejected=rejected.text,
+                    margin=0.0,
+                    prompt_id=number,
+                    rating_id=number,
+                    annotator_id=number % len(annotators),
+                    chosen_finished=chosen.finished,
+                    rejected_finished=rejected.finished,
+                )
+            )
+    return rows
+
+
+def reward_models(
+    folder: Path,
+    rows: list[Preference],
+    asked: Sequence[WorldPrompt],
+    *,
+    members: int,
+    seed: int,
+    lora: LoRA | None = None,
+    watched: bool = False,
+) -> dict[str, Path]:
+    """Trained and normalised role folders by name; a single one sees every row once.
+
+    With `watched`, one more learns from every HOLDOUT_OF-th comparison, and the others do not.
+    """
+    tokenizer = load_tokenizer(starter.MODEL_PATH)
+    roles = RoleModel(load_base(starter.MODEL_PATH), tokenizer)
+    roles.add_role("policy", lora or LoRA(), head=False, seed=0)
+    reference = _answers(roles, None, asked[COMPARISONS:], seed, 2)
+    encoder = Encoder(tokenizer, SAMPLING, longest=roles.context)
+    apart = tuple(row for row in rows if watched and row.prompt_id % HOLDOUT_OF == 0)
+    learned = tuple(row for row in rows if row not in apart)
+    own = {
+        f"reward-{number}": derived(seed, f"reward-{number}") % 2**31 for number in range(members)
+    }
+    parts = {
+        name: bootstrap(learned, drawn) if members > 1 else (learned, ())
+        for name, drawn in own.items()
+    }
+    if watched:
+        own[HOLDOUT], parts[HOLDOUT] = derived(seed, HOLDOUT) % 2**31, (apart, learned)
+    folders = {}
+    for name, (sampled, missed) in parts.items():
+        train_member(
+            starter.MODEL_PATH,
+            Job(name, sampled, missed, own[name]),
+            (),
+            folder / name,
+            settings=Reward(),
+            lora=lora or LoRA(),
+            sampling=SAMPLING,
+        )
+        roles.load_role(name, folder / name)
+        normalise(roles, name, encoder, reference)
+        roles.save_role(name, folder / name)
+        folders[name] = folder / name
+    return folders
+
+
+def _answers(
+    roles: RoleModel, role: str | None, asked: Sequence[WorldPrompt], seed: int, number: int
+) -> list[Answer]:
+    drawn = sample(
+        roles,
+        [prompt_ids(roles.tokenizer, one.messages, SAMPLING) for one in asked],
+        role=role,
+        sampling=SAMPLING,
+        noise_keys=[(seed, place, number) for place in range(len(asked))],
+    )
+    return [
+        Answer(prompt.messages, decode(roles.tokenizer, one.ids), one.finished)
+        for prompt, one in zip(asked, drawn, strict=True)
+    ]
