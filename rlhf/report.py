@@ -59,15 +59,19 @@ def share_in_words(share: Mapping[str, Any] | None) -> str:
 
 
 def mean_gold(tx: Connection, checkpoint: str) -> float | None:
-    """Mean gold of a checkpoint's answers to held-out prompts; None outside the starter world."""
+    """Mean gold of a checkpoint's answers to held-out prompts of the starter world.
+
+    None without such answers: gold says nothing of prompts that people brought.
+    """
     base = facts.get(tx, "base")
-    answers = comparisons.responses_of(tx, checkpoint, "evaluation")
-    if not answers or not base or not base.get("starter"):
+    if not base or not base.get("starter"):
         return None
-    asked = {answer.prompt_id: prompts.prompt(tx, answer.prompt_id) for answer in answers}
-    return fmean(
-        gold(asked[one.prompt_id].messages, asked[one.prompt_id].meta, one.text) for one in answers
-    )
+    marks = [
+        gold(asked.messages, asked.meta, answer.text)
+        for answer in comparisons.responses_of(tx, checkpoint, "evaluation")
+        if (asked := prompts.prompt(tx, answer.prompt_id)).source == "starter"
+    ]
+    return fmean(marks) if marks else None
 
 
 def _start(tx: Connection, digest: str, known: list[rounds.Round]) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def test_a_round_goes_on_without_what_cannot_be_used_and_counts_it(tmp_path: Pat
     assert "1 left out: contradicts what the same judge said before" in taken_in
     assert done.returncode == 0, done.stderr
     assert "round 1: promoted" in done.stdout
+    assert rlhf(tmp_path / "home", "status").returncode == 0, "gold of people's own prompts"
     usable = len(good) + 1 + 2
     assert (report["ratings"], report["preferences"]) == (usable, usable)
     assert sum(report["split"].values()) == usable
