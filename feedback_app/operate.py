@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from feedback_app import loop_state, texts
+from feedback_app import loop_state, radar_plot, texts
 from feedback_app.theme import HEADER
 from rlhf import pace
 from rlhf.errors import RLHFError
@@ -37,6 +37,7 @@ SERIES = {
 }
 """Metric -> (plot, name of its line)."""
 
+ROUND_COLUMNS = ["round", "state", "began", "win rate", "KL", "KL spent", "why"]
 PLOTS = tuple(dict.fromkeys(plot for plot, _ in SERIES.values()))
 
 
@@ -65,12 +66,23 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 )
                 for plot in PLOTS
             ]
+            radar = gr.LinePlot(
+                x="distance",
+                y="value",
+                color="line",
+                title=words["radar"],
+                x_title=" ",
+                y_title=" ",
+                color_title=" ",
+                height=260,
+            )
+        warning = gr.Textbox(label=words["radar_says"], interactive=False)
         with gr.Tab(words["rounds"]):
             past = gr.Dataframe(
                 interactive=False,
                 wrap=True,
                 show_label=False,
-                column_widths=["8%", "10%", "16%", "9%", "7%", "50%"],
+                column_widths=["8%", "10%", "16%", "8%", "6%", "8%", "44%"],
             )
         with gr.Tab(words["answers"]):
             drawn = gr.Dataframe(
@@ -96,13 +108,14 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 state = loop_state.look(tx, settings.feedback.ratings_per_round)
                 known = rounds.all_rounds(tx)
                 wanted = _chosen(chosen, known)
-                lines = _lines(tx, wanted)
+                history = [one for _, one in metrics.metrics(tx, wanted)] if wanted else []
                 tables = [
                     _rounds_table(known),
                     _answers_table(tx, wanted),
                     _people_table(tx),
                     _events_table(tx),
                 ]
+            lines = _lines(history)
             names = [NEWEST, *(str(one.id) for one in reversed(known))]
             return [
                 _strip(state.state),
@@ -110,6 +123,8 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 gr.update(interactive=state.hold is None),
                 gr.update(choices=names),
                 *(lines[lines["plot"] == plot] for plot in PLOTS),
+                radar_plot.lines(history),
+                radar_plot.sentence(history),
                 *tables,
             ]
 
@@ -129,7 +144,8 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 return str(refused)
             return f"{address(home)}/join/{token}"
 
-        outputs = [strip, now, start, shown, *plots, past, drawn, crew, recent]
+        plotted = [*plots, radar, warning]
+        outputs = [strip, now, start, shown, *plotted, past, drawn, crew, recent]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         for moment in (page.load, gr.Timer(TICK_S).tick, shown.change):
             moment(look, [shown], outputs, **quiet)
@@ -185,10 +201,10 @@ def _chosen(chosen: str, known: Sequence[rounds.Round]) -> int | None:
     return begun[-1] if begun else None
 
 
-def _lines(tx: Connection, round_id: int | None) -> pd.DataFrame:
+def _lines(history: Sequence[radar_plot.Figures]) -> pd.DataFrame:
     rows = [
         {"iteration": at, "value": figures[name], "line": line, "plot": plot}
-        for at, figures in (metrics.metrics(tx, round_id) if round_id else [])
+        for at, figures in enumerate(history, start=1)
         for name, (plot, line) in SERIES.items()
         if name in figures
     ]
@@ -220,11 +236,19 @@ def _rounds_table(known: Sequence[rounds.Round]) -> pd.DataFrame:
             "began": _when(one.created_at),
             "win rate": _number(one.evaluation.get("win_rate")),
             "KL": _number(one.evaluation.get("candidate", {}).get("kl")),
+            "KL spent": _number(_spent(one)),
             "why": one.error or "; ".join(one.decision.get("reasons", ())),
         }
         for one in reversed(known)
     ]
-    return pd.DataFrame(rows, columns=["round", "state", "began", "win rate", "KL", "why"])
+    return pd.DataFrame(rows, columns=ROUND_COLUMNS)
+
+
+def _spent(one: rounds.Round) -> float | None:
+    """Nats that the candidate went further from the base than the champion it began as."""
+    if not one.evaluation:
+        return None
+    return float(one.evaluation["candidate"]["kl"] - one.evaluation["champion"]["kl"])
 
 
 def _people_table(tx: Connection) -> pd.DataFrame:

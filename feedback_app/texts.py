@@ -244,7 +244,21 @@ OPERATE: Final = {
     "hold": "No new round can start now: {why}.",
     "no_round": "No round is open.",
     "silent": "No sign of life for a while: is the controller running?",
+    "radar": "Radar: reward over sqrt(KL)",
+    "radar_says": "The radar says",
+    "curve": "hold-out, fitted",
+    "radar_early": "Too few iterations for a curve yet.",
+    "radar_rising": "The policy is {kl:.1f} nats from the base; no peak of the hold-out's reward "
+    "is in sight.",
+    "radar_peak": "The policy is {kl:.1f} nats from the base; the hold-out's reward is predicted "
+    "to peak at {peak:.1f}.",
 }
+
+RADAR_LINES: Final = {
+    "objective/scores": "proxy (ensemble)",
+    "objective/holdout": "hold-out model",
+}
+"""Metric -> name of its line on the radar."""
 
 REWARD: Final = {
     "title": "Reward models",

@@ -180,8 +180,9 @@ class PPO(_Branch):
     approx_kl_stop: PositiveFloat = 0.03
     """Nats per token: the epochs of an iteration end when KL(old || new) passes this (OpenAI,
     Spinning Up, 2018: 1.5 times its target of 0.01 to 0.05)."""
-    kl_budget: PositiveFloat = 12.0
-    """Nats per sequence above which the round stops and keeps its best state (Gao et al., 2022)."""
+    kl_budget: PositiveFloat = 8.0
+    """Nats per sequence, from the reference, that one round may add to the policy it began with;
+    above, it stops and keeps its best state (Gao et al., 2022)."""
     length_drift: PositiveFloat = 0.5
     """Share by which the mean length may move from the start before the round stops."""
     entropy_floor: float = Field(0.5, ge=0, le=1)

@@ -5,9 +5,11 @@ Pure rules over the figures of finished iterations; each answers with a reason i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
+from rlhf.evaluation import radar
 from rlhf.settings import PPO
 
 WINDOW = 5
@@ -20,15 +22,21 @@ def reason(history: Sequence[Figures], limits: PPO) -> str | None:
     """Why to stop after the newest iteration, or None to go on."""
     if len(history) < WINDOW:
         return None
-    rules = (_too_far, _length_drifted, _entropy_collapsed, _value_lost, _over_optimised)
+    rules = (
+        *(_too_far, _length_drifted, _entropy_collapsed, _value_lost),
+        *(_over_optimised, _past_peak),
+    )
     return next((said for rule in rules if (said := rule(history, limits))), None)
 
 
 def _too_far(history: Sequence[Figures], limits: PPO) -> str | None:
-    kl = _recent(history, "objective/kl")
-    if kl <= limits.kl_budget:
+    start, kl = history[0]["objective/kl"], _recent(history, "objective/kl")
+    if kl - start <= limits.kl_budget:
         return None
-    return f"KL {kl:.1f} nats per sequence is over the budget of {limits.kl_budget:g}"
+    return (
+        f"KL rose from {start:.1f} to {kl:.1f} nats per sequence, which is over the budget of "
+        f"{limits.kl_budget:g} for a round"
+    )
 
 
 def _length_drifted(history: Sequence[Figures], limits: PPO) -> str | None:
@@ -70,6 +78,25 @@ def _over_optimised(history: Sequence[Figures], limits: PPO) -> str | None:
     return (
         f"the hold-out reward model fell by {fell:.2f} from its best while the score rose: "
         "over-optimisation"
+    )
+
+
+def _past_peak(history: Sequence[Figures], limits: PPO) -> str | None:
+    """The hold-out no longer rises where its curve over sqrt(KL) has its peak."""
+    if len(history) < 2 * WINDOW or "objective/holdout" not in history[0]:
+        return None
+    curve = radar.fit(
+        [one["objective/kl"] for one in history], [one["objective/holdout"] for one in history]
+    )
+    if curve is None or curve.peak is None:
+        return None
+    held = _means(history, "objective/holdout")
+    kl = _recent(history, "objective/kl")
+    if math.sqrt(max(kl, 0.0)) < curve.peak or held[-1] >= max(held):
+        return None
+    return (
+        f"the hold-out reward model's curve peaks at a KL of {curve.peak**2:.1f} nats, and the "
+        f"policy is at {kl:.1f}: over-optimisation"
     )
 
 

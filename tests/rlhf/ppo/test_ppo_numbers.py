@@ -226,5 +226,30 @@ def test_the_hold_out_may_fall_while_the_proxy_does_not_rise() -> None:
     assert reason([CALM] * 6 + late, PPO()) is None
 
 
+def test_a_round_may_spend_its_budget_wherever_it_began() -> None:
+    far = [{**CALM, "objective/kl": kl} for kl in (9.0, 9.0, 9.0, *[16.0] * 6)]
+    assert reason(far, PPO()) is None
+    told = reason([{**CALM, "objective/kl": 0.0}, *far[3:]], PPO())
+    assert told is not None
+    assert "from 0.0 to 16.0 nats" in told
+
+
+def test_a_round_stops_where_the_hold_outs_curve_has_its_peak() -> None:
+    course = [
+        {
+            **CALM,
+            "objective/kl": kl,
+            "objective/holdout": kl**0.5 * (1 - 0.8 * math.log(kl**0.5)),
+            "objective/scores": kl,
+        }
+        for kl in (0.25 * step for step in range(1, 17))
+    ]
+    peak = math.exp(1 / 0.8 - 1) ** 2
+    assert reason([one for one in course if one["objective/kl"] < peak], PPO()) is None
+    told = reason(course, PPO())
+    assert told is not None
+    assert f"peaks at a KL of {peak:.1f} nats" in told
+
+
 def test_a_policy_that_was_certain_from_the_start_divides_by_nothing() -> None:
     assert reason([{**CALM, "policy/entropy_avg": 0.0}] * 12, PPO()) is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit, minimize_scalar
 
-from rlhf.ppo.radar import POINTS, fit
+from rlhf.evaluation.radar import POINTS, fit
 
 KL = np.linspace(0.1, 9, 30)
 
