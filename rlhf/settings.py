@@ -96,8 +96,9 @@ class LoRA(_Branch):
 class Reward(_Branch):
     """How ratings become a score."""
 
-    members: int = Field(3, ge=3)
-    """Reward models that PPO sees; one more, the hold-out, is seen by evaluation alone."""
+    members: PositiveInt = 3
+    """Reward models that PPO sees, one more, the hold-out, being seen by evaluation alone. A single
+    one has no doubts: its score is not lowered where it may be wrong."""
     learning_rate: PositiveFloat = 5e-4
     """AdamW on adapters and head; about 10x what full fine-tuning takes."""
     epochs: PositiveInt = 4
