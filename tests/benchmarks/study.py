@@ -1,6 +1,6 @@
 """Does the loop learn what people prefer, and does it learn more than other methods do?
 
-    python -m tests.benchmarks.study WORK [--quick] [--methods M ...] [--seeds N ...] [--json FILE]
+    python -m tests.benchmarks.study [--quick] [--methods M ...] [--seeds N ...] [--work FOLDER]
 
 Starter world; eight simulated annotators, a fifth of whose verdicts are wrong; three rounds of 400
 votes, each on pairs of the method's own newest answers. Ours is `rlhf demo` itself, whole, with one
@@ -8,7 +8,7 @@ reward model, and without KL. The others are TRL's DPO and RLOO (installed versi
 PPO; they vote by the same annotators, and RLOO and PPO are paid by the same kind of ensemble. All
 are judged by gold on 2,000 answers to held-out prompts against the starter's answers to the same.
 
-WORK keeps every finished round, so that a study that was stopped goes on. The quick form is one
+FOLDER keeps every finished round, so that a study that was stopped goes on. The quick form is one
 seed, two rounds, ours against DPO.
 """
 
@@ -29,6 +29,7 @@ VOTES, ROUNDS, QUICK_ROUNDS = 400, 3, 2
 OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
 METHODS = (*_study_ours.VARIANTS, *PEERS)
 SEEDS, FEWER_SEEDS = range(5), range(3)
+WORK = Path("build/study")
 TRL = "trl==1.12.0"
 REACHED = 0.75
 """Gold win rate to which the methods race by the clock."""
@@ -43,7 +44,7 @@ Told = dict[str, dict[int, list[dict[str, Any]]]]
 def main() -> None:
     """Run every cell that is not there yet, and hold the whole against the goals."""
     flags = parser(__doc__ or "")
-    flags.add_argument("work", type=Path, help="folder that keeps finished rounds")
+    flags.add_argument("--work", type=Path, default=WORK, help=f"finished rounds; else {WORK}")
     flags.add_argument("--methods", nargs="+", choices=METHODS, help="only these")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
     asked = flags.parse_args()
