@@ -18,8 +18,8 @@ from crowdkit.aggregation import OneCoinDawidSkene
 from scipy.stats import binomtest, norm
 
 from reward.calibration import wilson
-from reward.preferences import MEASURES_PEOPLE
 from reward.report import NO_AGREEMENT, NOTHING, Agreement, AnnotatorReport, Share
+from rlhf.data.verdicts import MEASURES_PEOPLE
 
 if TYPE_CHECKING:
     from rlhf.store.manifests import LabelledComparison

@@ -15,22 +15,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from rlhf.data.verdicts import MARGINS, no_order
+
 if TYPE_CHECKING:
     from rlhf.store.manifests import LabelledComparison
 
 Messages = list[dict[str, str]]
-
-MARGINS = {1: 1 / 3, 2: 2 / 3, 3: 1.0}
-"""Margin per strength before `margin_scale` (Touvron et al., 2023, section 3.2.2)."""
-
-TIE = "tie"
-BOTH_BAD = "both bad, neither preferred"
-SAME_TEXT = "the two responses are the same"
-KNOWN = "its answer is known: measures the annotator"
-REPEAT = "repeat: measures the annotator"
-MEASURES_PEOPLE = frozenset({"known", "repeat"})
-"""Purposes of comparisons that say how good an annotator is, and teach nothing."""
-REASONS = (TIE, BOTH_BAD, SAME_TEXT, KNOWN, REPEAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +91,10 @@ def build(
 
     The rule: a rating that prefers one response is a preference, also when both were marked bad
     (the better of two bad responses is still the better one). A tie orders nothing, so it trains
-    nothing: it is counted as `TIE`, or as `BOTH_BAD` when it carries that mark. Responses with
-    the same text cannot be ordered (`SAME_TEXT`). Known answers and repeats are about the annotator
-    (`KNOWN`, `REPEAT`). Contradictory ratings of one comparison are all kept: their share is what
-    people know.
+    nothing and is counted, apart where it says that both are bad. Responses with the same text
+    cannot be ordered; known answers and repeats are about the annotator (`rlhf.data.verdicts` has
+    the reasons). Contradictory ratings of one comparison are all kept: their share is what people
+    know.
 
     Strength 1, 2, 3 asks for a margin of 1/3, 2/3, 1 times `margin_scale`. weights: annotator ->
     what one rating counts (none given: 1); a ranking of K responses counts as K - 1 ratings,
@@ -114,7 +104,7 @@ def build(
     excluded: Counter[str] = Counter()
     ways: dict[int, set[bool | None]] = defaultdict(set)
     for rating in labelled:
-        reason = _reason(rating)
+        reason = no_order(rating)
         if reason is not None:
             excluded[reason] += 1
             continue
@@ -128,15 +118,6 @@ def build(
         dict(excluded),
         contradicted=sum(len(both) > 1 for both in ways.values()),
     )
-
-
-def _reason(rating: LabelledComparison) -> str | None:
-    """Why a rating is no preference; None for one that is."""
-    if rating.purpose in MEASURES_PEOPLE:
-        return KNOWN if rating.purpose == "known" else REPEAT
-    if rating.chosen_text is None or rating.rejected_text is None:
-        return BOTH_BAD if rating.both_bad else TIE
-    return SAME_TEXT if rating.chosen_text == rating.rejected_text else None
 
 
 def _preference(rating: LabelledComparison, margin_scale: float, weight: float) -> Preference:

@@ -1,10 +1,11 @@
-"""Folders that are there whole or not at all, whatever is killed."""
+"""Files and folders that are there whole or not at all, whatever is killed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -30,6 +31,18 @@ def replace_folder(fresh: Path, final: Path) -> None:
         final.rename(old)
     move_into_place(fresh, final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def write_whole(file: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a fresh file, and put it in the place of `file` at a stroke."""
+    fresh = file.with_name(f".{file.name}.new")
+    try:
+        write(fresh)
+        _sync(fresh)
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
+    _sync(file.parent)
 
 
 def file_digest(file: Path) -> str:

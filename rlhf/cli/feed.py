@@ -44,6 +44,34 @@ def ingest(
         show(in_words(told.preferences))
 
 
+@commands.command(
+    rich_help_panel=FEED,
+    epilog=examples("rlhf export pairs.jsonl", "rlhf export answers.parquet --for sft"),
+)
+def export(
+    file: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet, by its extension.")],
+    kind: Annotated[
+        Literal["preferences", "kto", "sft"],
+        typer.Option("--for", help="TRL's preference, KTO or SFT rows."),
+    ] = "preferences",
+    home: HomeOption = None,
+) -> None:
+    """Write all ratings for others to train on, with a manifest that counts what was left out.
+
+    Conversations are message lists (in CSV as JSON); annotators are numbers. The manifest stands
+    beside the file and holds its SHA-256. What `rlhf export` writes, `rlhf ingest` reads.
+    """
+    from rlhf.cli.terminal import show
+    from rlhf.data.export import export as write
+
+    with opened(home) as (_, store):
+        told = write(store, file, kind)
+    show(f"{told.rows} rows from {told.ratings} ratings in {file}")
+    for reason, count in {**told.excluded, **told.left_out}.items():
+        if count:
+            show(f"{count} left out: {reason}")
+
+
 @users.command(
     "invite",
     epilog=examples(

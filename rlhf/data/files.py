@@ -87,9 +87,20 @@ def _table(file: Path, delimiter: str) -> Iterator[Row]:
                     line=reader.line_num,
                     fix="Quote cells that contain the delimiter or line breaks",
                 )
-            yield Row(reader.line_num, dict(record))
+            yield Row(reader.line_num, {name: _cell(text) for name, text in record.items()})
     except csv.Error as broken:
         raise InputError(str(broken), file=file, line=reader.line_num) from broken
+
+
+def _cell(text: str) -> Any:
+    """A cell's text; or the message list that it holds as JSON, as exports write them."""
+    if not text.startswith('[{"'):
+        return text
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return value if all(isinstance(one, dict) for one in value) else text
 
 
 def _parquet(file: Path) -> Iterator[Row]:

@@ -7,6 +7,7 @@ or whole "Human: ... Assistant: ..." transcripts, whose common beginning is the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, takewhile
@@ -111,15 +112,27 @@ def _dialogue(value: Any, field: str) -> Messages:
 
 def _strength(record: Record) -> int:
     """1 to 3, from a `strength`, or from a `margin` as the nearest third; 1 without either."""
-    strength, margin = record.get("strength"), record.get("margin")
-    for name, value in (("strength", strength), ("margin", margin)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise InputError("must be a number", field=name)
+    strength, margin = _number(record, "strength"), _number(record, "margin")
     if strength is not None:
         if strength not in range(1, STRONGEST + 1):
             raise InputError(f"must be 1 to {STRONGEST}", field="strength")
         return int(strength)
     return 1 if margin is None else min(max(round(margin * STRONGEST), 1), STRONGEST)
+
+
+def _number(record: Record, name: str) -> float | None:
+    """A number, also as text (CSV knows nothing else); None for an empty cell or not-a-number."""
+    value = record.get(name)
+    if isinstance(value, str) and value.strip():
+        try:
+            value = float(value)
+        except ValueError as broken:
+            raise InputError("must be a number", field=name) from broken
+    if value is None or value == "" or value != value:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isinf(value):
+        raise InputError("must be a number", field=name)
+    return float(value)
 
 
 def _judge(record: Record) -> str:

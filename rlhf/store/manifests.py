@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from rlhf.errors import NotFound
 from rlhf.rounds import State
@@ -156,10 +156,28 @@ def left_out(tx: Connection) -> dict[str, int]:
 def labelled(tx: Connection, digest: str) -> list[LabelledComparison]:
     """A manifest's ratings with their texts, in its order. Raises NotFound."""
     manifest(tx, digest)
-    lo, hi = schema.responses.alias("lo"), schema.responses.alias("hi")
     entry, head = schema.manifest_ratings, schema.manifests
+    listed = (
+        _with_texts()
+        .join(entry, entry.c.rating_id == schema.ratings.c.id)
+        .join(head, head.c.id == entry.c.manifest_id)
+        .where(head.c.digest == digest)
+        .order_by(entry.c.position)
+    )
+    return [_labelled(row) for row in tx.execute(listed)]
+
+
+def labelled_now(tx: Connection) -> list[LabelledComparison]:
+    """Every valid rating with its texts, in the order of their ids."""
+    rating = schema.ratings
+    valid = _with_texts().where(rating.c.current, ~rating.c.withdrawn).order_by(rating.c.id)
+    return [_labelled(row) for row in tx.execute(valid)]
+
+
+def _with_texts() -> Select[Any]:
+    lo, hi = schema.responses.alias("lo"), schema.responses.alias("hi")
     rating, comparison, prompt = schema.ratings, schema.comparisons, schema.prompts
-    rows = tx.execute(
+    return (
         select(
             rating.c.id,
             rating.c.revision,
@@ -185,17 +203,12 @@ def labelled(tx: Connection, digest: str) -> list[LabelledComparison]:
             lo.c.finished.label("finished_lo"),
             hi.c.finished.label("finished_hi"),
         )
-        .select_from(entry)
-        .join(head, head.c.id == entry.c.manifest_id)
-        .join(rating, rating.c.id == entry.c.rating_id)
+        .select_from(rating)
         .join(comparison, comparison.c.id == rating.c.comparison_id)
         .join(prompt, prompt.c.id == comparison.c.prompt_id)
         .join(lo, lo.c.id == comparison.c.response_lo)
         .join(hi, hi.c.id == comparison.c.response_hi)
-        .where(head.c.digest == digest)
-        .order_by(entry.c.position)
     )
-    return [_labelled(row) for row in rows]
 
 
 def _labelled(row: Any) -> LabelledComparison:

@@ -13,19 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reward
-from reward.preferences import (
-    BOTH_BAD,
-    KNOWN,
-    REASONS,
-    REPEAT,
-    SAME_TEXT,
-    TIE,
-    Preference,
-    build,
-    prompt_key,
-    table,
-)
+from reward.preferences import Preference, build, prompt_key, table
 from reward.splits import Plan, bootstrap, jobs, plan
+from rlhf.data.verdicts import BOTH_BAD, KNOWN, REASONS, REPEAT, SAME_TEXT, TIE
 from rlhf.settings import Reward
 from rlhf.store.comparisons import PURPOSES
 from rlhf.store.manifests import LabelledComparison

@@ -210,6 +210,19 @@ def test_names_are_shown_as_they_are_and_never_as_markup(rlhf: Run, started: Pat
 # Data and care
 
 
+def test_ratings_go_out_as_they_came_in(rlhf: Run, started: Path, tmp_path: Path) -> None:
+    own, out = tmp_path / "own.jsonl", tmp_path / "out.csv"
+    own.write_text('{"prompt": "Hm?", "chosen": "Yes.", "rejected": "No.", "strength": 2}\n')
+    assert rlhf("ingest", own, "--home", started).code == 0
+    told = rlhf("export", out, "--home", started)
+    assert told.code == 0
+    assert "1 rows from 1 ratings" in told.out
+    again = rlhf("ingest", out, "--home", started)
+    assert "0 prompts added, 1 known already" in again.out
+    assert is_one_clear_line(rlhf("export", out, "--home", started))
+    assert is_one_clear_line(rlhf("export", tmp_path / "out.xlsx", "--home", started))
+
+
 def test_ingest_reports_what_it_added(rlhf: Run, started: Path, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
     file.write_text("".join(f'{{"prompt": "Question {n}?"}}\n' for n in range(40)))

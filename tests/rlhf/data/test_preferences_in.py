@@ -71,6 +71,9 @@ def test_a_transcript_of_several_turns_keeps_them_all() -> None:
         ({"margin": 0.66}, 2),
         ({"margin": 1}, 3),
         ({"strength": 2}, 2),
+        ({"strength": "3"}, 3),
+        ({"margin": "0.66", "strength": ""}, 2),
+        ({"margin": float("nan")}, 1),
     ],
 )
 def test_how_strongly_is_read_where_it_is_told(told: dict[str, Any], strength: int) -> None:
@@ -87,6 +90,8 @@ def test_how_strongly_is_read_where_it_is_told(told: dict[str, Any], strength: i
         ({"prompt": "Hi?", "chosen": [], "rejected": "No."}, "field 'chosen'"),
         (FORMS["strings"] | {"strength": 7}, "field 'strength'.*1 to 3"),
         (FORMS["strings"] | {"margin": "much"}, "field 'margin'.*number"),
+        (FORMS["strings"] | {"margin": True}, "field 'margin'.*number"),
+        (FORMS["strings"] | {"margin": float("inf")}, "field 'margin'.*number"),
         ({"prompt": "Hi?", "responses": ["one"]}, "at least two answers"),
         ({"prompt": "Hi?", "responses": ["a", "b"], "ranks": [1]}, "one rank per response"),
     ],
