@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from feedback_app.sessions import caller_of
 from rlhf.errors import Forbidden
+from rlhf.settings import Feedback
 from rlhf.store import Connection, Store, comparisons, prompts, queue, ratings
 
 TIE = 4
@@ -48,7 +49,7 @@ class Skipped(BaseModel):
     reason: str = Field(min_length=1, max_length=1000)
 
 
-def rating_routes(store: Store, lease_minutes: float) -> APIRouter:
+def rating_routes(store: Store, asking: Feedback) -> APIRouter:
     """The routes of this module, closed over the store."""
     routes = APIRouter(prefix="/api/v1")
 
@@ -65,7 +66,13 @@ def rating_routes(store: Store, lease_minutes: float) -> APIRouter:
         """A leased comparison, or why there is none."""
         caller, now = caller_of(request), time.time()
         with store.write() as tx:
-            lease = queue.lease_next(tx, caller.id, now, minutes=lease_minutes)
+            lease = queue.lease_next(
+                tx,
+                caller.id,
+                now,
+                minutes=asking.lease_minutes,
+                repeat_share=asking.repeat_share,
+            )
             progress = _progress(tx, caller.id)
         if isinstance(lease, queue.Empty):
             return {"empty": lease.reason, "until": lease.until, "progress": progress}
@@ -84,7 +91,8 @@ def rating_routes(store: Store, lease_minutes: float) -> APIRouter:
         """Hold a comparison longer."""
         now = time.time()
         with store.write() as tx:
-            until = queue.renew(tx, lease_id, caller_of(request).id, now, minutes=lease_minutes)
+            caller = caller_of(request)
+            until = queue.renew(tx, lease_id, caller.id, now, minutes=asking.lease_minutes)
         return {"seconds_left": until - now}
 
     @routes.post("/ratings")

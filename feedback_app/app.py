@@ -36,7 +36,7 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
     _entry(app, root_path)
     app.include_router(static_routes(root_path))
     app.include_router(sign_in_routes(store, sessions, root_path))
-    app.include_router(rating_routes(store, settings.feedback.lease_minutes))
+    app.include_router(rating_routes(store, settings.feedback))
     app.include_router(service_routes(store, home, settings.feedback.ratings_per_round))
 
     async def who(request: Request) -> str | None:

@@ -39,7 +39,9 @@ def hire(store: Store, count: int, seed: int) -> list[Member]:
     return members
 
 
-def rate_all(store: Store, members: list[Member], seed: int, *, limit: int) -> int:
+def rate_all(
+    store: Store, members: list[Member], seed: int, *, limit: int, repeat_share: float = 0.0
+) -> int:
     """Rate in turns until `limit` ratings are saved or nobody is given work; returns how many."""
     saved = 0
     idle: set[int] = set()
@@ -47,7 +49,7 @@ def rate_all(store: Store, members: list[Member], seed: int, *, limit: int) -> i
         for member in members:
             if saved == limit:
                 break
-            if _rate_one(store, member, seed):
+            if _rate_one(store, member, seed, repeat_share):
                 saved += 1
                 idle.discard(member.person_id)
             else:
@@ -55,9 +57,15 @@ def rate_all(store: Store, members: list[Member], seed: int, *, limit: int) -> i
     return saved
 
 
-def _rate_one(store: Store, member: Member, seed: int) -> bool:
+def _rate_one(store: Store, member: Member, seed: int, repeat_share: float) -> bool:
     with store.write() as tx:
-        lease = queue.lease_next(tx, member.person_id, minutes=LEASE_MINUTES, rng_seed=seed)
+        lease = queue.lease_next(
+            tx,
+            member.person_id,
+            minutes=LEASE_MINUTES,
+            repeat_share=repeat_share,
+            rng_seed=seed,
+        )
         if isinstance(lease, queue.Empty):
             return False
         prompt = prompts.prompt(tx, lease.prompt_id)

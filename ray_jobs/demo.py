@@ -22,7 +22,7 @@ from rlhf import report
 from rlhf.errors import RLHFError, UsageError
 from rlhf.home import make_home, sole_service
 from rlhf.rounds import ENDED, State
-from rlhf.settings import load_settings
+from rlhf.settings import load_settings, settings_from
 from rlhf.store import Store, facts, open_store, rounds
 
 COLUMNS = (
@@ -144,7 +144,10 @@ def _rate(store: Store, members: list[crew.Member], plan: Plan, done: threading.
             current = rounds.current_round(tx)
         if current is not None and current.state == State.COLLECTING:
             seed = plan.seed * 1000 + current.id
-            crew.rate_all(store, members, seed, limit=plan.comparisons)
+            asking = settings_from(current.settings, origin=f"round {current.id}").feedback
+            crew.rate_all(
+                store, members, seed, limit=plan.comparisons, repeat_share=asking.repeat_share
+            )
 
 
 def _write_json(file: Path, figures: dict[str, Any]) -> None:

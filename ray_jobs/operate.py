@@ -54,7 +54,9 @@ def _ask(store: Store) -> int:
             State.COMPARISONS,
             State.COLLECTING,
         )
-        if (current is None or collecting) and not manifests.new_ratings_since(tx, manifests.latest(tx)):
+        if (current is None or collecting) and not manifests.new_ratings_since(
+            tx, manifests.latest(tx)
+        ):
             raise UsageError(
                 "no new ratings since the last round: rate some comparisons first "
                 "(`rlhf up`, then the page Annotate)"

@@ -67,6 +67,9 @@ class Feedback(_Branch):
     active_share: float = Field(0.5, ge=0, le=1)
     """Share of the comparisons that teach which ask about pairs that the last reward models are
     unsure of; the others, and all that only measure, are drawn uniformly."""
+    repeat_share: float = Field(0.03, ge=0, le=0.5)
+    """Share of what an annotator is given that they rated before, the sides swapped: it teaches no
+    reward model, and shows how far they agree with themselves."""
     lease_minutes: PositiveFloat = 15.0
     """How long one annotator holds a comparison before others may get it."""
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from rlhf.errors import NotFound
 from rlhf.store import schema, validate
@@ -129,7 +129,8 @@ def add_comparison(
     )
     comparison_id = int(row.scalar_one())
     slots = [{"comparison_id": comparison_id, "slot": slot} for slot in range(wanted)]
-    tx.execute(schema.assignments.insert(), slots)
+    if slots:
+        tx.execute(schema.assignments.insert(), slots)
     return comparison_id
 
 
@@ -179,13 +180,21 @@ def newest_texts(tx: Connection, count: int) -> list[tuple[list[dict[str, str]],
     return [(messages, first, second) for messages, first, second in rows]
 
 
+def asked_of_anybody() -> ColumnElement[bool]:
+    """Slots that are free to all: a repeat belongs to the annotator whom it asks again."""
+    return ~exists().where(
+        schema.comparisons.c.id == schema.assignments.c.comparison_id,
+        schema.comparisons.c.purpose == "repeat",
+    )
+
+
 def counts(tx: Connection, *, now: float | None = None) -> dict[str, int]:
-    """Slots by what stands with them: open, leased, rated."""
-    table = schema.assignments
+    """Slots by what stands with them: open, leased, rated; repeats are not among them."""
+    table, every_slot = schema.assignments, asked_of_anybody()
     moment = time.time() if now is None else now
-    done = tx.execute(select(func.count()).where(table.c.done)).scalar_one()
+    done = tx.execute(select(func.count()).where(table.c.done, every_slot)).scalar_one()
     leased = tx.execute(
-        select(func.count()).where(~table.c.done, table.c.expires_at > moment)
+        select(func.count()).where(~table.c.done, table.c.expires_at > moment, every_slot)
     ).scalar_one()
-    every = tx.execute(select(func.count()).select_from(table)).scalar_one()
+    every = tx.execute(select(func.count()).select_from(table).where(every_slot)).scalar_one()
     return {"open": every - done - leased, "leased": leased, "rated": done}

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, exists, func, or_, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
-from rlhf.store import schema, validate
+from rlhf.store import comparisons, repeats, schema, validate
 
 Reason = Literal["nothing_queued", "all_rated", "all_leased", "you_rated_the_rest"]
 
@@ -59,11 +59,14 @@ def lease_next(
     now: float | None = None,
     *,
     minutes: float,
+    repeat_share: float = 0.0,
     rng_seed: int | None = None,
 ) -> Lease | Empty:
     """Give the annotator a comparison: the one still held, else the most urgent free one.
 
-    The sides are shuffled for every hand-out; `rng_seed` makes the shuffle repeatable.
+    The sides are shuffled for every hand-out; a `repeat_share` of the hand-outs asks for an earlier
+    rating of the annotator's again, sides swapped, as long as there is something else to rate.
+    `rng_seed` makes both repeatable.
     """
     moment = time.time() if now is None else now
     held = tx.execute(_held(annotator_id, moment)).first()
@@ -72,7 +75,12 @@ def lease_next(
     free = tx.execute(_free(tx, annotator_id, moment)).first()
     if free is None:
         return _empty(tx, annotator_id, moment)
-    return _grant(tx, free, annotator_id, moment, minutes, rng_seed)
+    if repeats.is_due(tx, annotator_id, repeat_share, rng_seed):
+        own = repeats.queue_own(tx, annotator_id, rng_seed)
+        if own is not None:
+            return _grant(tx, *own, annotator_id, moment, minutes)
+    sides = _shuffled(free, annotator_id, rng_seed)
+    return _grant(tx, free.id, sides, annotator_id, moment, minutes)
 
 
 def renew(
@@ -166,6 +174,7 @@ def _free(tx: Connection, annotator_id: int, moment: float) -> Select[Any]:
         .where(
             ~table.c.done,
             or_(table.c.expires_at.is_(None), table.c.expires_at <= moment),
+            comparison.c.purpose != "repeat",
             _untouched_by(annotator_id),
         )
         .order_by(comparison.c.priority.desc(), comparison.c.id, table.c.slot)
@@ -176,28 +185,32 @@ def _free(tx: Connection, annotator_id: int, moment: float) -> Select[Any]:
     return wanted
 
 
-def _grant(
-    tx: Connection,
-    free: Row[Any],
-    annotator_id: int,
-    moment: float,
-    minutes: float,
-    rng_seed: int | None,
-) -> Lease:
-    lease_id, submission_id = str(uuid.uuid4()), str(uuid.uuid4())
+def _shuffled(free: Row[Any], annotator_id: int, rng_seed: int | None) -> list[int]:
     sides = [free.response_lo, free.response_hi]
     salt = None if rng_seed is None else f"{rng_seed}/{free.id}/{annotator_id}"
     (random.Random(salt) if salt else random.SystemRandom()).shuffle(sides)
+    return sides
+
+
+def _grant(
+    tx: Connection,
+    assignment_id: int,
+    sides: list[int],
+    annotator_id: int,
+    moment: float,
+    minutes: float,
+) -> Lease:
+    lease_id, submission_id = str(uuid.uuid4()), str(uuid.uuid4())
     until = moment + minutes * 60
     tx.execute(
         update(schema.assignments)
-        .where(schema.assignments.c.id == free.id)
+        .where(schema.assignments.c.id == assignment_id)
         .values(annotator_id=annotator_id, lease_id=lease_id, expires_at=until)
     )
     tx.execute(
         schema.leases.insert().values(
             id=lease_id,
-            assignment_id=free.id,
+            assignment_id=assignment_id,
             annotator_id=annotator_id,
             submission_id=submission_id,
             left_response=sides[0],
@@ -239,12 +252,12 @@ def _empty(tx: Connection, annotator_id: int, moment: float) -> Empty:
     table = schema.assignments
     if not tx.execute(select(func.count()).select_from(table)).scalar_one():
         return Empty("nothing_queued", None)
-    waiting = tx.execute(select(func.count()).where(~table.c.done)).scalar_one()
-    if not waiting:
+    waiting = (~table.c.done, comparisons.asked_of_anybody())
+    if not tx.execute(select(func.count()).where(*waiting)).scalar_one():
         return Empty("all_rated", None)
     until = tx.execute(
         select(func.min(table.c.expires_at)).where(
-            ~table.c.done, table.c.expires_at > moment, _untouched_by(annotator_id)
+            *waiting, table.c.expires_at > moment, _untouched_by(annotator_id)
         )
     ).scalar_one()
     return Empty("all_leased", until) if until else Empty("you_rated_the_rest", None)
