@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,6 +28,10 @@ VARIANTS = {
 
 def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
     """Every round's figures; a demo that was stopped goes on where it was."""
+    kept = cell / f"{count}-rounds.json"
+    if kept.is_file():
+        told: list[dict[str, Any]] = json.loads(kept.read_text())
+        return told
     home = cell / "home"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = home / "rlhf.toml"
@@ -35,14 +40,16 @@ def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dic
             f"seed = {seed}\n\n[feedback]\ncomparisons_per_round = {votes}\n"
             f"ratings_per_round = {votes}\n\n{VARIANTS[variant]}"
         )
-    told = ["--rounds", str(count), "--comparisons", str(votes), "--annotators", str(CREW)]
-    command = [sys.executable, "-m", "rlhf.cli", "demo", "--home", str(home), *told]
+    asked = ["--rounds", str(count), "--comparisons", str(votes), "--annotators", str(CREW)]
+    command = [sys.executable, "-m", "rlhf.cli", "demo", "--home", str(home), *asked]
     done = subprocess.run(
         [*command, "--seed", str(seed)], capture_output=True, text=True, env=os.environ
     )
     if done.returncode:
         raise SystemExit(f"{home}: {done.stderr[-2000:]}")
-    return _rounds(home, seed)
+    told = _rounds(home, seed)
+    kept.write_text(json.dumps(told))
+    return told
 
 
 def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
