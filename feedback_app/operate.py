@@ -108,14 +108,14 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 state = loop_state.look(tx, settings.feedback.ratings_per_round)
                 known = rounds.all_rounds(tx)
                 wanted = _chosen(chosen, known)
-                history = [one for _, one in metrics.metrics(tx, wanted)] if wanted else []
+                told = metrics.metrics(tx, wanted) if wanted else []
                 tables = [
                     _rounds_table(known),
                     _answers_table(tx, wanted),
                     _people_table(tx),
                     _events_table(tx),
                 ]
-            lines = _lines(history)
+            lines, history = _lines(told), [figures for _, figures in told]
             names = [NEWEST, *(str(one.id) for one in reversed(known))]
             return [
                 _strip(state.state),
@@ -201,10 +201,10 @@ def _chosen(chosen: str, known: Sequence[rounds.Round]) -> int | None:
     return begun[-1] if begun else None
 
 
-def _lines(history: Sequence[radar_plot.Figures]) -> pd.DataFrame:
+def _lines(told: Sequence[tuple[int, radar_plot.Figures]]) -> pd.DataFrame:
     rows = [
         {"iteration": at, "value": figures[name], "line": line, "plot": plot}
-        for at, figures in enumerate(history, start=1)
+        for at, figures in told
         for name, (plot, line) in SERIES.items()
         if name in figures
     ]

@@ -246,7 +246,7 @@ OPERATE: Final = {
     "silent": "No sign of life for a while: is the controller running?",
     "radar": "Radar: reward over sqrt(KL)",
     "radar_says": "The radar says",
-    "curve": "hold-out, fitted",
+    "curve": "fitted",
     "radar_early": "Too few iterations for a curve yet.",
     "radar_rising": "The policy is {kl:.1f} nats from the base; no peak of the hold-out's reward "
     "is in sight.",
@@ -254,10 +254,7 @@ OPERATE: Final = {
     "to peak at {peak:.1f}.",
 }
 
-RADAR_LINES: Final = {
-    "objective/scores": "proxy (ensemble)",
-    "objective/holdout": "hold-out model",
-}
+RADAR_LINES: Final = {"objective/scores": "proxy", "objective/holdout": "hold-out"}
 """Metric -> name of its line on the radar."""
 
 REWARD: Final = {

@@ -5,6 +5,7 @@ The figures are made up, in the shape that a round writes them; nothing is train
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from itertools import pairwise
@@ -55,7 +56,7 @@ def finished_round(store: Store, home: Path) -> None:
         rounds.start_step(tx, one, State.REWARD, fence)
         rounds.finish_step(tx, one, State.REWARD, fence, {"report": learned().to_json()})
         _walk(tx, one, fence, STEPS[-1])
-        evaluation = {"win_rate": 0.62, "candidate": {"kl": 4.8}}
+        evaluation = {"win_rate": 0.62, "candidate": {"kl": 4.8}, "champion": {"kl": 0.0}}
         decided = {"evaluation": evaluation, "decision": {"passed": True, "reasons": [WHY]}}
         rounds.advance(
             tx,
@@ -143,10 +144,11 @@ def learned() -> RewardReport:
 def curve(share: float) -> dict[str, float]:
     """An iteration's figures, `share` of the way through."""
     rise = 1 - (1 - share) ** 2
+    distance = (4.8 * rise) ** 0.5
     return {
-        "objective/scores": 0.05 + 1.25 * rise,
-        "objective/holdout": 0.03 + 0.8 * rise,
-        "objective/kl": 4.8 * rise,
+        "objective/scores": 0.05 + 0.57 * distance,
+        "objective/holdout": distance * (0.62 - 0.33 * math.log(distance)) if distance else 0.0,
+        "objective/kl": distance**2,
         "completions/mean_length": 28 + 3 * share,
     }
 

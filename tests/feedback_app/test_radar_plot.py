@@ -24,11 +24,11 @@ def history(bend: float) -> list[radar_plot.Figures]:
 
 def test_proxy_hold_out_and_its_curve_are_drawn_over_the_root_of_the_kl() -> None:
     drawn = radar_plot.lines(history(bend=0.7))
-    assert set(drawn["line"]) == {"proxy (ensemble)", "hold-out model", "hold-out, fitted"}
-    proxy = drawn[drawn["line"] == "proxy (ensemble)"]
+    assert set(drawn["line"]) == {"proxy", "hold-out", "fitted"}
+    proxy = drawn[drawn["line"] == "proxy"]
     assert len(proxy) == len(KLS) - radar_plot.TOGETHER + 1
     assert proxy["value"].tolist() == pytest.approx(proxy["distance"].tolist(), abs=0.05)
-    fitted = drawn[drawn["line"] == "hold-out, fitted"]
+    fitted = drawn[drawn["line"] == "fitted"]
     assert fitted["distance"].max() > proxy["distance"].max()
 
 
