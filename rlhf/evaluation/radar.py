@@ -29,6 +29,8 @@ class Curve:
     """b."""
     bend_error: float
     """Standard error of b."""
+    spread: float
+    """Standard deviation of one point around the curve."""
 
     def at(self, distance: float) -> float:
         """R at d = sqrt(KL) >= 0."""
@@ -56,6 +58,6 @@ def fit(kl: Sequence[float], scores: Sequence[float]) -> Curve | None:
     if rank < 2:
         return None
     left = reward - columns @ found
-    spread = left @ left / (len(known) - 2)
-    error = math.sqrt(spread * np.linalg.inv(columns.T @ columns)[1, 1])
-    return Curve(rise=float(found[0]), bend=float(found[1]), bend_error=error)
+    variance = float(left @ left) / (len(known) - 2)
+    error = math.sqrt(variance * np.linalg.inv(columns.T @ columns)[1, 1])
+    return Curve(float(found[0]), float(found[1]), error, spread=math.sqrt(variance))

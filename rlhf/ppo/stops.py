@@ -82,7 +82,7 @@ def _over_optimised(history: Sequence[Figures], limits: PPO) -> str | None:
 
 
 def _past_peak(history: Sequence[Figures], limits: PPO) -> str | None:
-    """The hold-out no longer rises where its curve over sqrt(KL) has its peak."""
+    """The hold-out falls, by more than chance, beyond the peak of its curve over sqrt(KL)."""
     if len(history) < 2 * WINDOW or "objective/holdout" not in history[0]:
         return None
     curve = radar.fit(
@@ -92,7 +92,8 @@ def _past_peak(history: Sequence[Figures], limits: PPO) -> str | None:
         return None
     held = _means(history, "objective/holdout")
     kl = _recent(history, "objective/kl")
-    if math.sqrt(max(kl, 0.0)) < curve.peak or held[-1] >= max(held):
+    by_chance = radar.CERTAIN * curve.spread / math.sqrt(WINDOW)
+    if math.sqrt(max(kl, 0.0)) < curve.peak or max(held) - held[-1] <= by_chance:
         return None
     return (
         f"the hold-out reward model's curve peaks at a KL of {curve.peak**2:.1f} nats, and the "

@@ -37,6 +37,7 @@ def test_noisy_points_give_the_fit_and_the_error_that_scipy_gives() -> None:
     assert curve is not None
     assert [curve.rise, curve.bend] == pytest.approx(found.tolist(), rel=1e-5)
     assert curve.bend_error == pytest.approx(math.sqrt(covariance[1, 1]), rel=1e-4)
+    assert curve.spread == pytest.approx(0.1, rel=0.3)
 
 
 def test_a_reward_that_only_rises_has_no_peak() -> None:
