@@ -94,7 +94,7 @@ def annotate(page: Page, link: str) -> None:
 def operate(page: Page, link: str) -> None:
     """The loop, with the plots of the round that ended."""
     page.goto(link)
-    expect(page.locator(".vega-embed canvas, .vega-embed svg")).to_have_count(3)
+    expect(page.locator(".vega-embed canvas, .vega-embed svg")).to_have_count(4)
     expect(page.get_by_role("gridcell", name="Promoted")).to_be_visible()
     keep(page, "operate")
 
