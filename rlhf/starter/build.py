@@ -1,6 +1,6 @@
 """Make the starter from a seed: tokenizer, training from scratch, figures, model card.
 
-`rlhf starter build` calls this. It runs on one thread (see `training`), takes about a quarter
+`rlhf starter build` calls this. It runs on one thread (see `training`), takes about three quarters
 of an hour, and gives the same bits on the same kind of CPU with the same library versions.
 """
 
@@ -39,9 +39,9 @@ class Recipe:
 
     vocabulary: int = 1280
     tokenizer_conversations: int = 20_000
-    lesson_steps: int = 2200
+    lesson_steps: int = 4000
     """Steps on single questions, where the model learns what belongs to a question."""
-    corpus_steps: int = 3000
+    corpus_steps: int = 8000
     """Steps on the corpus in all styles, where it learns its manners, good and bad."""
     batch_size: int = 32
     learning_rate: float = 5e-3

@@ -20,7 +20,7 @@ from rlhf.starter import MODEL_PATH
 from rlhf.starter.figures import quality, sample
 from rlhf.starter.world import prompts
 
-SHA256 = "289582dbe39b1e33edd885b5c4dcf96646697a4eb4bd19a240e89ec99a83daa3"
+SHA256 = "380363b051785ef1a4574bcaa94452110fc647888491b73fafb6ed07ee593b52"
 
 TALK = [
     {"role": "system", "content": "You are the help desk."},
