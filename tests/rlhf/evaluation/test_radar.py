@@ -23,7 +23,7 @@ def planted(rise: float, bend: float) -> list[float]:
 def test_a_planted_curve_comes_back_and_peaks_where_it_is_highest(rise: float, bend: float) -> None:
     curve = fit(KL.tolist(), planted(rise, bend))
     assert curve is not None
-    assert (curve.rise, curve.bend) == (pytest.approx(rise), pytest.approx(bend))
+    assert [curve.rise, curve.bend] == pytest.approx([rise, bend])
     assert curve.peak is not None
     highest = minimize_scalar(lambda d: -curve.at(d), bounds=(1e-6, 2 * curve.peak)).x
     assert curve.peak == pytest.approx(highest, rel=1e-3)
