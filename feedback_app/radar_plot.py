@@ -32,7 +32,7 @@ def lines(history: Sequence[Figures]) -> pd.DataFrame:
         for name, line in texts.RADAR_LINES.items()
         if all(name in one for one in part)
     ]
-    curve = _curve(history)
+    curve = radar.of_round(history)
     if curve is not None and rows:
         far = BEYOND * max(distance for distance, _, _ in rows)
         drawn = np.linspace(far / GRID, far, GRID)
@@ -44,17 +44,10 @@ def sentence(history: Sequence[Figures]) -> str:
     """Where the curve has its peak, and where the policy is."""
     if len(history) < TOGETHER:
         return texts.OPERATE["radar_early"]
-    kl, curve = _distance(history[-TOGETHER:]) ** 2, _curve(history)
+    kl, curve = _distance(history[-TOGETHER:]) ** 2, radar.of_round(history)
     if curve is None or curve.peak is None:
         return texts.OPERATE["radar_rising"].format(kl=kl)
     return texts.OPERATE["radar_peak"].format(kl=kl, peak=curve.peak**2)
-
-
-def _curve(history: Sequence[Figures]) -> radar.Curve | None:
-    known = [one for one in history if "objective/holdout" in one]
-    return radar.fit(
-        [one["objective/kl"] for one in known], [one["objective/holdout"] for one in known]
-    )
 
 
 def _distance(part: Sequence[Figures]) -> float:

@@ -19,6 +19,7 @@ from rich.table import Table
 from ray_jobs import controller, crew, supervisor
 from ray_jobs.watching import Watcher
 from rlhf import report
+from rlhf.durable import write_whole
 from rlhf.errors import RLHFError, UsageError
 from rlhf.home import make_home, sole_service
 from rlhf.rounds import ENDED, State
@@ -80,7 +81,8 @@ def run_demo(
         finally:
             store.close()
     if json_file is not None:
-        _write_json(json_file, figures)
+        text = json.dumps(figures, indent=2) + "\n"
+        write_whole(json_file, lambda fresh: fresh.write_text(text, encoding="utf-8"))
     console.print(_table(figures))
     failed = [one for one in figures["rounds"] if one["error"]]
     if failed:
@@ -148,13 +150,6 @@ def _rate(store: Store, members: list[crew.Member], plan: Plan, done: threading.
             crew.rate_all(
                 store, members, seed, limit=plan.comparisons, repeat_share=asking.repeat_share
             )
-
-
-def _write_json(file: Path, figures: dict[str, Any]) -> None:
-    """Replace the file in one step, so that nobody reads half of it."""
-    new = file.with_name(f".{file.name}.new")
-    new.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    new.replace(file)
 
 
 def _table(figures: dict[str, Any]) -> Table:

@@ -67,7 +67,13 @@ def leased(
 
 def rated(store: Store, annotator_id: int) -> ratings.Saved:
     """The annotator's next comparison, with a verdict for the left answer."""
-    lease = leased(store, annotator_id)
+    return judged(store, leased(store, annotator_id), annotator_id)
+
+
+def judged(
+    store: Store, lease: queue.Lease, annotator_id: int, now: float | None = None
+) -> ratings.Saved:
+    """A verdict for the left answer of a lease."""
     with store.write() as tx:
         return ratings.record_rating(
             tx,
@@ -75,4 +81,5 @@ def rated(store: Store, annotator_id: int) -> ratings.Saved:
             submission_id=lease.submission_id,
             annotator_id=annotator_id,
             verdict=ratings.Verdict(lease.left.response_id, 2),
+            now=now,
         )

@@ -8,7 +8,7 @@ score of the hold-out reward model, which is 0 at the reference by its normalisa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,12 @@ class Curve:
         if self.bend <= CERTAIN * self.bend_error:
             return None
         return math.exp(min(self.rise / self.bend - 1, 50.0))
+
+
+def of_round(history: Sequence[Mapping[str, float]]) -> Curve | None:
+    """The curve of a round's iterations, where the hold-out watched them."""
+    known = [one for one in history if "objective/holdout" in one]
+    return fit([one["objective/kl"] for one in known], [one["objective/holdout"] for one in known])
 
 
 def fit(kl: Sequence[float], scores: Sequence[float]) -> Curve | None:

@@ -85,9 +85,7 @@ def _past_peak(history: Sequence[Figures], limits: PPO) -> str | None:
     """The hold-out falls, by more than chance, beyond the peak of its curve over sqrt(KL)."""
     if len(history) < 2 * WINDOW or "objective/holdout" not in history[0]:
         return None
-    curve = radar.fit(
-        [one["objective/kl"] for one in history], [one["objective/holdout"] for one in history]
-    )
+    curve = radar.of_round(history)
     if curve is None or curve.peak is None:
         return None
     held = _means(history, "objective/holdout")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reward.ensemble import normalise
-from reward.scoring import Answer, Encoder
+from reward.scoring import Answer
 from reward.splits import Job as Member
 from reward.splits import bootstrap
 from rlhf.seeds import derived
@@ -18,7 +18,7 @@ from rlhf.settings import Reward
 from rlhf.starter.world import prompts
 from tests.benchmarks._child import child
 from tests.benchmarks._reward_models import train, untouched
-from tests.benchmarks._starter_pairs import SAMPLING, answered
+from tests.benchmarks._starter_pairs import answered
 from tests.benchmarks._study_trl import Job
 from tests.benchmarks._study_votes import collect, keep, kept
 from tests.benchmarks._study_yardstick import worth
@@ -94,6 +94,6 @@ def _reward_models(folder: Path, seed: int) -> list[Path]:
     reference = [Answer(one.prompt.messages, *one.answers[0][:2]) for one in drawn]
     for job in jobs:
         roles.load_role(job.name, folder / job.name)
-        normalise(roles, job.name, Encoder(roles.tokenizer, SAMPLING, encoder.longest), reference)
+        normalise(roles, job.name, encoder, reference)
         roles.save_role(job.name, folder / job.name)
     return [folder / job.name for job in jobs]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rlhf.errors import Conflict, Forbidden, NotFound
 from rlhf.store import Store, comparisons, queue, ratings, schema
-from tests.seeded import ask, hired, leased, queued
+from tests.seeded import ask, hired, judged, leased, queued
 
 NOON = 1_000_000.0
 MINUTES = 10.0
@@ -48,15 +48,7 @@ def take(store: Store, annotator: int, now: float = NOON) -> queue.Lease | queue
 
 
 def rate(store: Store, lease: queue.Lease, annotator: int, now: float = NOON) -> ratings.Saved:
-    with store.write() as tx:
-        return ratings.record_rating(
-            tx,
-            lease_id=lease.lease_id,
-            submission_id=lease.submission_id,
-            annotator_id=annotator,
-            verdict=ratings.Verdict(lease.left.response_id, 2),
-            now=now,
-        )
+    return judged(store, lease, annotator, now)
 
 
 def test_eight_annotators_at_once_never_get_the_same_slot(store: Store) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rlhf.store import Store, comparisons, manifests, queue, ratings, repeats
-from tests.seeded import hired, queued
+from rlhf.store import Store, comparisons, manifests, queue, repeats
+from tests.seeded import hired, judged, queued
 
 MINUTES = 10.0
 
@@ -15,23 +15,12 @@ def take(
         return queue.lease_next(tx, annotator, now, minutes=MINUTES, repeat_share=share)
 
 
-def rate(store: Store, lease: queue.Lease, annotator: int) -> int:
-    with store.write() as tx:
-        return ratings.record_rating(
-            tx,
-            lease_id=lease.lease_id,
-            submission_id=lease.submission_id,
-            annotator_id=annotator,
-            verdict=ratings.Verdict(lease.left.response_id, 2),
-        ).rating_id
-
-
 def rate_some(store: Store, annotator: int, count: int) -> list[queue.Lease]:
     given = []
     for _ in range(count):
         lease = take(store, annotator, 0.0)
         assert isinstance(lease, queue.Lease)
-        rate(store, lease, annotator)
+        judged(store, lease, annotator)
         given.append(lease)
     return given
 
@@ -71,13 +60,13 @@ def test_nothing_is_repeated_twice_and_nobody_else_is_given_it(store: Store) -> 
     for _ in range(2):
         lease = take(store, ann, 1.0)
         assert isinstance(lease, queue.Lease)
-        rate(store, lease, ann)
+        judged(store, lease, ann)
         repeated.append(purpose(store, lease).repeat_of)
     assert len(set(repeated)) == 2
     left = take(store, bob, 0.0)
     while isinstance(left, queue.Lease):
         assert purpose(store, left).purpose == "train"
-        rate(store, left, bob)
+        judged(store, left, bob)
         left = take(store, bob, 0.0)
 
 
@@ -89,7 +78,7 @@ def test_two_annotators_may_be_asked_the_same_again(store: Store) -> None:
         rate_some(store, person, repeats.APART + 1)
         lease = take(store, person, 1.0)
         assert isinstance(lease, queue.Lease)
-        rate(store, lease, person)
+        judged(store, lease, person)
         asked.add(lease.comparison_id)
     assert len(asked) == 1
 
@@ -118,7 +107,7 @@ def test_repeats_keep_nobody_waiting_and_are_in_no_count(store: Store) -> None:
     assert isinstance(repeat, queue.Lease)
     with store.read() as tx:
         assert comparisons.counts(tx) == {"open": 1, "leased": 0, "rated": repeats.APART + 1}
-    rate(store, repeat, ann)
+    judged(store, repeat, ann)
     rate_some(store, ann, 1)
     assert take(store, ann, 1.0) == queue.Empty("all_rated", None)
 
@@ -129,7 +118,7 @@ def test_a_repeat_measures_the_annotator_and_is_no_preference(store: Store) -> N
     rate_some(store, ann, repeats.APART + 1)
     lease = take(store, ann, 1.0)
     assert isinstance(lease, queue.Lease)
-    rate(store, lease, ann)
+    judged(store, lease, ann)
     with store.read() as tx:
         (again,) = [one for one in manifests.labelled_now(tx) if one.purpose == "repeat"]
         assert again.repeat_of == purpose(store, lease).repeat_of
@@ -143,7 +132,7 @@ def test_about_the_wanted_share_is_repeated_and_the_same_for_the_same_seed(store
         with store.write() as tx:
             lease = queue.lease_next(tx, ann, minutes=MINUTES, repeat_share=0.2, rng_seed=3)
         assert isinstance(lease, queue.Lease)
-        rate(store, lease, ann)
+        judged(store, lease, ann)
         asked.append(purpose(store, lease).purpose)
     assert 35 <= asked.count("repeat") <= 85, "five standard deviations around a fifth"
     with store.read() as tx:
