@@ -46,7 +46,8 @@ def verdicts(labelled: Iterable[LabelledComparison]) -> pd.DataFrame:
 
     Columns: comparison, annotator, value (-3 to 3, positive where the first response in canonical
     order is better), left (whether the left one was chosen; none for a tie or an unseen pair),
-    longer (whether the longer one was chosen), seconds, purpose, expected, repeat_of.
+    longer (whether the longer one was chosen), seconds, purpose, expected, repeat_of, kind (of the
+    slot: why the annotator was given it).
     """
     rows = [
         {
@@ -61,11 +62,12 @@ def verdicts(labelled: Iterable[LabelledComparison]) -> pd.DataFrame:
             "purpose": one.purpose,
             "expected": one.as_expected,
             "repeat_of": one.repeat_of,
+            "kind": one.kind,
         }
         for one in labelled
     ]
     columns = ("comparison", "annotator", "value", "left", "longer", "seconds")
-    return pd.DataFrame(rows, columns=[*columns, "purpose", "expected", "repeat_of"])
+    return pd.DataFrame(rows, columns=[*columns, "purpose", "expected", "repeat_of", "kind"])
 
 
 def examine(
@@ -95,7 +97,7 @@ def examine(
                 weight=weight(skills[own], best, floor) if own in skills else 1.0,
                 left=left,
                 longer=_share(mine["longer"]),
-                known=_share(mine["expected"]),
+                known=_share(mine.loc[mine["kind"] != "practice", "expected"]),
                 repeats=_repeats(mine),
                 seconds=float(mine["seconds"].median()),
                 odd=tuple(one for one in (odd.get(own), _leaning(left)) if one),
@@ -165,9 +167,10 @@ def agreement(table: pd.DataFrame, seed: int) -> Agreement:
 
     Alpha is Krippendorff's (2011) for ordinal values, its interval from comparisons drawn with
     replacement. The ceiling is the share of pairs of preferences on one comparison that name the
-    same response: no model can agree with one person more often than another person does.
+    same response: no model can agree with one person more often than another person does. Votes
+    that were asked for because two disagreed are left out: they come where agreement is low.
     """
-    asked = table[~table["purpose"].isin(MEASURES_PEOPLE)]
+    asked = table[~table["purpose"].isin(MEASURES_PEOPLE) & (table["kind"] != "tiebreak")]
     several = asked.groupby("comparison").filter(lambda one: len(one) > 1)
     if several.empty:
         return NO_AGREEMENT

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reward.calibration import accuracy, calibrate, correlation, mean_agreement, wilson
-from reward.preferences import PreferenceSet
+from reward.preferences import EDITED, PreferenceSet
 from reward.report import (
     NO_AGREEMENT,
     Agreement,
@@ -38,7 +38,10 @@ ASKED = {
     "evaluation": "drawn uniformly, only to measure",
     "active": "asked because models were unsure",
     "imported": "from a file",
+    EDITED: "edited by an annotator",
 }
+HARD_OR_EASY = frozenset({"active", EDITED})
+"""What was not drawn by chance, and would make the ensemble look worse or better than it is."""
 LENGTHS = (
     (0.5, "chosen much shorter"),
     (0.8, "chosen shorter"),
@@ -72,6 +75,7 @@ def untrained(
     return RewardReport(
         ratings=preferences.ratings,
         preferences=len(preferences.rows),
+        edited=preferences.edited,
         effective=preferences.effective,
         contradicted=preferences.contradicted,
         excluded=preferences.excluded,
@@ -131,7 +135,7 @@ def measure(
 
 def _uniform(pairs: Sequence[Encoded]) -> NDArray[np.bool_]:
     """Which pairs say how good the ensemble is; all, where each was asked because it is hard."""
-    uniform = np.array([one.source.purpose != "active" for one in pairs])
+    uniform = np.array([one.source.purpose not in HARD_OR_EASY for one in pairs])
     return uniform if uniform.any() else np.ones(len(pairs), dtype=bool)
 
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rlhf.data.verdicts import MARGINS, no_order
+from rlhf.data.verdicts import EDITED_STRENGTH, MARGINS, no_order
 
 if TYPE_CHECKING:
     from rlhf.store.manifests import LabelledComparison
 
 Messages = list[dict[str, str]]
+EDITED = "edited"
+"""Purpose of a preference that nobody asked for: an annotator's own text over a response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Preference:
     conversation: str = ""
     """What may not be divided between training and measuring; empty: the prompt itself."""
     purpose: str = "train"
-    """Why it was asked, as in the store; "evaluation" never teaches."""
+    """Why it was asked, as in the store, where "evaluation" never teaches; or EDITED."""
     split: str = "train"
     """The prompt's: "heldout" never teaches."""
     source: str = ""
@@ -69,11 +71,13 @@ class PreferenceSet:
     excluded: dict[str, int]
     contradicted: int = 0
     """Comparisons whose ratings prefer either side; all of them are among the rows."""
+    edited: int = 0
+    """Rows beyond one a rating: an edited response over the one that it mends."""
 
     @property
     def ratings(self) -> int:
         """Every rating that came in."""
-        return len(self.rows) + sum(self.excluded.values())
+        return len(self.rows) - self.edited + sum(self.excluded.values())
 
     @property
     def effective(self) -> float:
@@ -94,7 +98,7 @@ def build(
     nothing and is counted, apart where it says that both are bad. Responses with the same text
     cannot be ordered; known answers and repeats are about the annotator (`rlhf.data.verdicts` has
     the reasons). Contradictory ratings of one comparison are all kept: their share is what people
-    know.
+    know. A response that its annotator edited gives one preference more: the edited text over it.
 
     Strength 1, 2, 3 asks for a margin of 1/3, 2/3, 1 times `margin_scale`. weights: annotator ->
     what one rating counts (none given: 1); a ranking of K responses counts as K - 1 ratings,
@@ -103,13 +107,18 @@ def build(
     rows: list[Preference] = []
     excluded: Counter[str] = Counter()
     ways: dict[int, set[bool | None]] = defaultdict(set)
+    edited = 0
     for rating in labelled:
         reason = no_order(rating)
         if reason is not None:
             excluded[reason] += 1
             continue
         ways[rating.comparison_id].add(rating.lo_preferred)
-        rows.append(_preference(rating, margin_scale, (weights or {}).get(rating.annotator_id, 1)))
+        weight = (weights or {}).get(rating.annotator_id, 1)
+        rows.append(_preference(rating, margin_scale, weight))
+        if rating.edited is not None:
+            rows.append(_mended(rows[-1], rating.edited, margin_scale))
+            edited += 1
     shares = _shares(rows)
     return PreferenceSet(
         tuple(
@@ -117,6 +126,7 @@ def build(
         ),
         dict(excluded),
         contradicted=sum(len(both) > 1 for both in ways.values()),
+        edited=edited,
     )
 
 
@@ -140,6 +150,20 @@ def _preference(rating: LabelledComparison, margin_scale: float, weight: float) 
         split=rating.split,
         source=rating.source,
         round_id=rating.round_id,
+    )
+
+
+def _mended(said: Preference, edited: str, margin_scale: float) -> Preference:
+    """The annotator's own text over the response that it was made from."""
+    return replace(
+        said,
+        chosen=edited,
+        rejected=said.chosen,
+        chosen_finished=True,
+        purpose=EDITED,
+        rejected_finished=said.chosen_finished,
+        strength=EDITED_STRENGTH,
+        margin=MARGINS[EDITED_STRENGTH] * margin_scale,
     )
 
 

@@ -160,9 +160,11 @@ class RewardReport:
     """Ratings in the manifest; `preferences` of them were usable."""
     preferences: int
     excluded: dict[str, int]
-    """Ratings that became no preference, by reason; the counts add up to the difference."""
+    """Ratings that became no preference, by reason; with `edited` they make up the difference."""
     split: dict[str, int]
     """Preferences per part: "members", "holdout", "heldout"."""
+    edited: int = 0
+    """Preferences beyond one a rating: an edited response over the one that it mends."""
     effective: float = 0.0
     """The preferences in terms of independent and fully reliable ones."""
     contradicted: int = 0

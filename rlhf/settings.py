@@ -63,13 +63,21 @@ class Feedback(_Branch):
     """New ratings after which the round trains by itself."""
     overlap: float = Field(1.1, ge=1, le=10)
     """Ratings wanted per comparison, on average: with 1.1 every tenth goes to two people, which
-    shows how far they agree."""
+    shows how far they agree; where two prefer different answers, a third is asked."""
     active_share: float = Field(0.5, ge=0, le=1)
     """Share of the comparisons that teach which ask about pairs that the last reward models are
     unsure of; the others, and all that only measure, are drawn uniformly."""
     repeat_share: float = Field(0.03, ge=0, le=0.5)
     """Share of what an annotator is given that they rated before, the sides swapped: it teaches no
     reward model, and shows how far they agree with themselves."""
+    practice: int = Field(3, ge=0, le=50)
+    """Comparisons with a known answer that a new annotator practises on, each explained after the
+    verdict."""
+    known_share: float = Field(0.05, ge=0, le=0.5)
+    """Share of what an annotator is given whose answer is known (`rlhf ingest --known`): it teaches
+    no reward model, and nothing on the page tells it from the rest."""
+    attributes: tuple[str, ...] = ("helpful", "honest", "harmless")
+    """What annotators may compare two answers in beside the verdict; empty asks for nothing."""
     lease_minutes: PositiveFloat = 15.0
     """How long one annotator holds a comparison before others may get it."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import cycle
+
 from rlhf.store import Connection, Store, comparisons, people, prompts, queue, ratings, schema
 
 
@@ -12,9 +15,21 @@ def empty(store: Store) -> None:
             tx.execute(table.delete())
 
 
-def ask(tx: Connection, question: str, left: str, right: str, *, wanted: int = 1) -> int:
-    """Queue one comparison of two answers; returns its id."""
-    messages = [{"role": "user", "content": question}]
+def ask(
+    tx: Connection,
+    question: str,
+    left: str,
+    right: str,
+    *,
+    wanted: int = 1,
+    tiebreak: bool = False,
+    priority: float = 0.0,
+    before: Sequence[str] = (),
+) -> int:
+    """Queue one comparison of two answers; returns its id. `before`: turns before the question."""
+    roles = cycle(("user", "assistant"))
+    messages = [{"role": role, "content": text} for role, text in zip(roles, before, strict=False)]
+    messages.append({"role": "user", "content": question})
     prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
     digest = prompts.digest_of(messages)
     (prompt_id,) = (one.id for one in prompts.split_prompts(tx, "train") if one.digest == digest)
@@ -31,7 +46,9 @@ def ask(tx: Connection, question: str, left: str, right: str, *, wanted: int = 1
         )
         for text in (left, right)
     ]
-    return comparisons.add_comparison(tx, prompt_id, *answers, wanted=wanted)
+    return comparisons.add_comparison(
+        tx, prompt_id, *answers, wanted=wanted, tiebreak=tiebreak, priority=priority
+    )
 
 
 def queued(store: Store, count: int, *, wanted: int = 1, about: str = "question") -> list[int]:

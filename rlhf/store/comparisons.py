@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from rlhf.errors import NotFound
 from rlhf.store import schema, validate
@@ -15,6 +15,10 @@ PURPOSES = ("train", "active", "evaluation", "known", "repeat", "imported")
 """Drawn uniformly to teach reward models; asked because they were unsure; drawn uniformly to
 measure them alone; measures the annotator by a known answer, or by their own earlier one; was
 rated elsewhere."""
+
+KINDS = ("asked", "tiebreak", "check", "practice", "repeat")
+"""Why a slot is there: its comparison is asked of people; the two before disagreed; the annotator
+is checked by a known answer, practises on one, or is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,9 @@ class Comparison:
     """Two responses to one prompt, in the order of their ids.
 
     `purpose` says what its ratings may be used for, see PURPOSES; `expected` is the better response
-    where that is known beforehand, `repeat_of` the comparison that a repeat asks about again.
+    where that is known beforehand, `repeat_of` the comparison that a repeat asks about again;
+    `tiebreak`: where the two who were asked prefer different responses, a third is asked;
+    `explanation`: why the expected response is better, for people who practise.
     """
 
     id: int
@@ -48,6 +54,8 @@ class Comparison:
     round_id: int | None
     expected: int | None
     repeat_of: int | None
+    tiebreak: bool
+    explanation: str | None
     priority: float
     created_at: float
 
@@ -94,10 +102,14 @@ def add_comparison(
     expected: int | None = None,
     repeat_of: int | None = None,
     wanted: int = 1,
+    tiebreak: bool = False,
+    explanation: str | None = None,
     priority: float = 0.0,
     now: float | None = None,
 ) -> int:
     """Queue a comparison for `wanted` different annotators and return its id.
+
+    With `tiebreak`, one more is asked where two of two prefer different responses.
 
     Raises ValueError for responses that read the same or answer another prompt, for an unknown
     purpose, and for a known answer or repeat that does not say what it checks.
@@ -122,13 +134,17 @@ def add_comparison(
             round_id=round_id,
             expected=expected,
             repeat_of=repeat_of,
+            tiebreak=tiebreak,
+            explanation=explanation,
             priority=validate.number_field(priority, "priority"),
             created_at=time.time() if now is None else now,
         )
         .returning(schema.comparisons.c.id)
     )
     comparison_id = int(row.scalar_one())
-    slots = [{"comparison_id": comparison_id, "slot": slot} for slot in range(wanted)]
+    slots = [
+        {"comparison_id": comparison_id, "slot": slot, "rank": -priority} for slot in range(wanted)
+    ]
     if slots:
         tx.execute(schema.assignments.insert(), slots)
     return comparison_id
@@ -181,15 +197,12 @@ def newest_texts(tx: Connection, count: int) -> list[tuple[list[dict[str, str]],
 
 
 def asked_of_anybody() -> ColumnElement[bool]:
-    """Slots that are free to all: a repeat belongs to the annotator whom it asks again."""
-    return ~exists().where(
-        schema.comparisons.c.id == schema.assignments.c.comparison_id,
-        schema.comparisons.c.purpose == "repeat",
-    )
+    """Slots that are free to all: checks and repeats belong to the annotator whom they ask."""
+    return schema.assignments.c.kind.in_(("asked", "tiebreak"))
 
 
 def counts(tx: Connection, *, now: float | None = None) -> dict[str, int]:
-    """Slots by what stands with them: open, leased, rated; repeats are not among them."""
+    """Slots by what stands with them: open, leased, rated; none that check the annotator."""
     table, every_slot = schema.assignments, asked_of_anybody()
     moment = time.time() if now is None else now
     done = tx.execute(select(func.count()).where(table.c.done, every_slot)).scalar_one()

@@ -180,6 +180,7 @@ def _rating(
         "preferred": preferred,
         "strength": strength,
         "both_bad": False,
+        "attributes": {},
         "order_shown": [],
         "active_ms": 0,
         "shown_at": moment,

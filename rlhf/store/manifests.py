@@ -47,7 +47,11 @@ class LabelledComparison:
     as_expected: bool | None
     """Whether the expected response was preferred, where one is known beforehand."""
     repeat_of: int | None
+    kind: str
+    """Why its annotator was given it, see `comparisons.KINDS`."""
     strength: int
+    edited: str | None
+    """The chosen response as the annotator would have written it."""
     tie: bool
     both_bad: bool
     annotator_id: int
@@ -177,6 +181,7 @@ def labelled_now(tx: Connection) -> list[LabelledComparison]:
 def _with_texts() -> Select[Any]:
     lo, hi = schema.responses.alias("lo"), schema.responses.alias("hi")
     rating, comparison, prompt = schema.ratings, schema.comparisons, schema.prompts
+    lease, slot = schema.leases, schema.assignments
     return (
         select(
             rating.c.id,
@@ -184,6 +189,7 @@ def _with_texts() -> Select[Any]:
             rating.c.preferred,
             rating.c.strength,
             rating.c.both_bad,
+            rating.c.edited,
             rating.c.annotator_id,
             rating.c.active_ms,
             rating.c.order_shown,
@@ -202,12 +208,15 @@ def _with_texts() -> Select[Any]:
             hi.c.text.label("text_hi"),
             lo.c.finished.label("finished_lo"),
             hi.c.finished.label("finished_hi"),
+            func.coalesce(slot.c.kind, "asked").label("kind"),
         )
         .select_from(rating)
         .join(comparison, comparison.c.id == rating.c.comparison_id)
         .join(prompt, prompt.c.id == comparison.c.prompt_id)
         .join(lo, lo.c.id == comparison.c.response_lo)
         .join(hi, hi.c.id == comparison.c.response_hi)
+        .outerjoin(lease, lease.c.id == rating.c.lease_id)
+        .outerjoin(slot, slot.c.id == lease.c.assignment_id)
     )
 
 
@@ -232,7 +241,9 @@ def _labelled(row: Any) -> LabelledComparison:
         left_preferred=None if tie or not row.order_shown else row.preferred == row.order_shown[0],
         as_expected=None if row.expected is None else row.preferred == row.expected,
         repeat_of=row.repeat_of,
+        kind=row.kind,
         strength=row.strength,
+        edited=row.edited,
         tie=tie,
         both_bad=row.both_bad,
         annotator_id=row.annotator_id,

@@ -1,7 +1,8 @@
 """The queue: which comparison an annotator is given next, and for how long.
 
 A comparison wanted k times is k assignment rows. Two uniqueness rules, (comparison, slot) and
-(comparison, annotator), make overlap a constraint. Expiry is tested in the query that grants.
+(comparison, annotator), make overlap a constraint. Expiry is tested in the query that grants. A
+slot carries its comparison's priority, negated, as its rank, so that an index finds the next one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from sqlalchemy import Connection, Select, exists, func, or_, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
-from rlhf.store import comparisons, repeats, schema, validate
+from rlhf.store import checking, comparisons, schema, validate
+from rlhf.store.checking import NO_CHECKS, Checks
 
 Reason = Literal["nothing_queued", "all_rated", "all_leased", "you_rated_the_rest"]
 
@@ -41,6 +43,8 @@ class Lease:
     prompt: list[dict[str, str]]
     left: Shown
     right: Shown
+    kind: str
+    """Why it was given, see `comparisons.KINDS`; for nobody's eyes but of practice."""
     granted_at: float
     expires_at: float
 
@@ -59,26 +63,32 @@ def lease_next(
     now: float | None = None,
     *,
     minutes: float,
-    repeat_share: float = 0.0,
+    after: str | None = None,
+    checks: Checks = NO_CHECKS,
     rng_seed: int | None = None,
 ) -> Lease | Empty:
     """Give the annotator a comparison: the one still held, else the most urgent free one.
 
-    The sides are shuffled for every hand-out; a `repeat_share` of the hand-outs asks for an earlier
-    rating of the annotator's again, sides swapped, as long as there is something else to rate.
-    `rng_seed` makes both repeatable.
+    `after` is a lease in the annotator's hands: the answer is what comes after it, so that a page
+    can have the next comparison ready. Nobody holds more than two.
+
+    The sides are shuffled for every hand-out. Who is new practises first; later, and as long as
+    there is something else to rate, some hand-outs check the annotator, as `checks` says.
+    `rng_seed` makes all chances repeatable.
     """
     moment = time.time() if now is None else now
-    held = tx.execute(_held(annotator_id, moment)).first()
-    if held is not None:
-        return _lease(tx, held)
+    for held in tx.execute(_held(annotator_id, moment)).all():
+        if held.id != after:
+            return _lease(tx, held)
+    lesson = checking.lesson_due(tx, annotator_id, checks, rng_seed)
+    if lesson is not None:
+        return _grant(tx, *lesson, annotator_id, moment, minutes)
     free = tx.execute(_free(tx, annotator_id, moment)).first()
     if free is None:
         return _empty(tx, annotator_id, moment)
-    if repeats.is_due(tx, annotator_id, repeat_share, rng_seed):
-        own = repeats.queue_own(tx, annotator_id, rng_seed)
-        if own is not None:
-            return _grant(tx, *own, annotator_id, moment, minutes)
+    check = checking.check_due(tx, annotator_id, checks, rng_seed)
+    if check is not None:
+        return _grant(tx, *check, annotator_id, moment, minutes)
     sides = _shuffled(free, annotator_id, rng_seed)
     return _grant(tx, free.id, sides, annotator_id, moment, minutes)
 
@@ -143,13 +153,21 @@ def own_lease(tx: Connection, lease_id: str, annotator_id: int) -> Row[Any]:
     return lease
 
 
+def leased_comparison(tx: Connection, lease_id: str, annotator_id: int) -> int:
+    """The comparison of a lease. Raises NotFound, or Forbidden for somebody else's."""
+    lease = own_lease(tx, lease_id, annotator_id)
+    slot = schema.assignments
+    asked = select(slot.c.comparison_id).where(slot.c.id == lease.assignment_id)
+    return int(tx.execute(asked).scalar_one())
+
+
 def _held(annotator_id: int, moment: float) -> Select[Any]:
     table, lease = schema.assignments, schema.leases
     return (
         select(lease)
         .join(table, table.c.lease_id == lease.c.id)
         .where(table.c.annotator_id == annotator_id, ~table.c.done, table.c.expires_at > moment)
-        .limit(1)
+        .order_by(lease.c.granted_at, lease.c.id)
     )
 
 
@@ -174,10 +192,10 @@ def _free(tx: Connection, annotator_id: int, moment: float) -> Select[Any]:
         .where(
             ~table.c.done,
             or_(table.c.expires_at.is_(None), table.c.expires_at <= moment),
-            comparison.c.purpose != "repeat",
+            comparisons.asked_of_anybody(),
             _untouched_by(annotator_id),
         )
-        .order_by(comparison.c.priority.desc(), comparison.c.id, table.c.slot)
+        .order_by(table.c.rank, table.c.comparison_id, table.c.slot)
         .limit(1)
     )
     if tx.dialect.name == "postgresql":
@@ -224,8 +242,9 @@ def _grant(
 
 
 def _lease(tx: Connection, lease: Row[Any]) -> Lease:
+    slot = schema.assignments
     found = tx.execute(
-        select(schema.assignments.c.comparison_id, schema.prompts.c.id, schema.prompts.c.messages)
+        select(slot.c.comparison_id, slot.c.kind, schema.prompts.c.id, schema.prompts.c.messages)
         .join(schema.comparisons, schema.comparisons.c.id == schema.assignments.c.comparison_id)
         .join(schema.prompts, schema.prompts.c.id == schema.comparisons.c.prompt_id)
         .where(schema.assignments.c.id == lease.assignment_id)
@@ -243,6 +262,7 @@ def _lease(tx: Connection, lease: Row[Any]) -> Lease:
         prompt=found.messages,
         left=Shown(lease.left_response, texts[lease.left_response]),
         right=Shown(lease.right_response, texts[lease.right_response]),
+        kind=found.kind,
         granted_at=lease.granted_at,
         expires_at=lease.expires_at,
     )

@@ -15,18 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.engine import Row
 
-from rlhf.errors import Conflict, Forbidden, InputError, NotFound
-from rlhf.store import events, queue, schema, validate
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`preferred` (a response id) by `strength` 1 to 3, or None and 0 for a tie."""
-
-    preferred: int | None
-    strength: int
-    both_bad: bool = False
-    reason: str | None = None
+from rlhf.errors import Conflict, Forbidden, NotFound
+from rlhf.store import comparisons, events, queue, schema, verdicts
+from rlhf.store.verdicts import Verdict as Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +41,8 @@ class Rating:
     strength: int
     both_bad: bool
     reason: str | None
+    attributes: dict[str, int | None]
+    edited: str | None
     order_shown: list[int]
     """Response ids as they stood: left, right. Empty for a rating that came from a file."""
     active_ms: int
@@ -104,7 +97,7 @@ def record_rating(
     if lease.submission_id != submission_id:
         raise Conflict("this submission does not belong to this lease; load the comparison again")
     shown = [lease.left_response, lease.right_response]
-    _check(verdict, shown)
+    verdicts.check(tx, verdict, shown)
     if earlier := _submitted(tx, submission_id, annotator_id, verdict):
         return earlier
     assignment = tx.execute(
@@ -123,7 +116,9 @@ def record_rating(
         "shown_at": lease.granted_at,
         "active_ms": int(active_ms),
     }
-    return _insert(tx, values, annotator_id, submission_id, verdict, 1, moment)
+    saved = _insert(tx, values, annotator_id, submission_id, verdict, 1, moment)
+    _ask_a_third(tx, assignment.comparison_id)
+    return saved
 
 
 def keep_late(tx: Connection, late: TooLate) -> None:
@@ -146,7 +141,7 @@ def revise_rating(
     Raises NotFound, Forbidden for somebody else's rating, Conflict for an outdated one.
     """
     before = _own(tx, rating_id, annotator_id)
-    _check(verdict, before.order_shown)
+    verdicts.check(tx, verdict, before.order_shown)
     if earlier := _submitted(tx, submission_id, annotator_id, verdict):
         return earlier
     if not before.current:
@@ -156,7 +151,9 @@ def revise_rating(
     values = {name: getattr(before, name) for name in names}
     moment = time.time() if now is None else now
     revision = before.revision + 1
-    return _insert(tx, values, annotator_id, submission_id, verdict, revision, moment)
+    saved = _insert(tx, values, annotator_id, submission_id, verdict, revision, moment)
+    _ask_a_third(tx, before.comparison_id)
+    return saved
 
 
 def withdraw(tx: Connection, rating_id: int, annotator_id: int) -> None:
@@ -215,15 +212,23 @@ def counts_by_person(tx: Connection) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _check(verdict: Verdict, shown: list[int]) -> None:
-    if not 0 <= verdict.strength <= 3:
-        raise InputError("must be 0 to 3", field="strength")
-    if (verdict.preferred is None) != (verdict.strength == 0):
-        raise InputError("a tie has strength 0, a preference 1 to 3", field="strength")
-    if verdict.preferred is not None and verdict.preferred not in shown:
-        raise InputError("is not one of the two responses shown", field="preferred")
-    if verdict.reason is not None:
-        validate.text_field(verdict.reason, "reason", longest=validate.REASON_CHARS, empty=True)
+def _ask_a_third(tx: Connection, comparison_id: int) -> None:
+    """Where the two people who were asked prefer different responses, a third decides."""
+    table, slot = schema.ratings, schema.assignments
+    asked = comparisons.comparison(tx, comparison_id)
+    if not asked.tiebreak:
+        return
+    slots = tx.execute(select(slot.c.done).where(slot.c.comparison_id == comparison_id)).all()
+    if len(slots) != 2 or not all(one.done for one in slots):
+        return
+    preferred = tx.execute(
+        select(func.count(table.c.preferred.distinct())).where(
+            table.c.comparison_id == comparison_id, table.c.current, ~table.c.withdrawn
+        )
+    ).scalar_one()
+    if preferred > 1:
+        third = {"comparison_id": comparison_id, "slot": len(slots), "kind": "tiebreak"}
+        tx.execute(slot.insert().values(**third, rank=-asked.priority))
 
 
 def _submitted(
@@ -234,7 +239,7 @@ def _submitted(
     row = tx.execute(select(table).where(table.c.submission_id == submission_id)).first()
     if row is None:
         return None
-    if row.annotator_id != annotator_id or row.body_digest != _body_digest(verdict):
+    if row.annotator_id != annotator_id or row.body_digest != verdict.digest:
         raise Conflict("this submission was saved with another verdict; undo it to change it")
     return Saved(row.id, row.revision, repeated=True)
 
@@ -255,7 +260,7 @@ def _insert(
             **asdict(verdict),
             annotator_id=annotator_id,
             submission_id=submission_id,
-            body_digest=_body_digest(verdict),
+            body_digest=verdict.digest,
             revision=revision,
             current=True,
             submitted_at=moment,
@@ -278,13 +283,10 @@ def _own(tx: Connection, rating_id: int, annotator_id: int) -> Row[Any]:
     return row
 
 
-def _body_digest(verdict: Verdict) -> str:
-    return hashlib.sha256(json.dumps(asdict(verdict), sort_keys=True).encode()).hexdigest()
-
-
 def _rating(row: Row[Any]) -> Rating:
     said = [row.comparison_id, row.annotator_id, row.revision, row.preferred]
     said += [row.strength, row.both_bad, row.reason]
+    said += [row.attributes, row.edited] if row.attributes or row.edited else []
     return Rating(
         id=row.id,
         comparison_id=row.comparison_id,
@@ -294,6 +296,8 @@ def _rating(row: Row[Any]) -> Rating:
         strength=row.strength,
         both_bad=row.both_bad,
         reason=row.reason,
+        attributes=row.attributes,
+        edited=row.edited,
         order_shown=row.order_shown,
         active_ms=row.active_ms,
         submitted_at=row.submitted_at,

@@ -6,12 +6,12 @@ nobody else is ever given that slot.
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, select
 
 from rlhf.store import comparisons, schema
+from rlhf.store.chance import chance
 
 APART = 10
 """Own ratings that must lie between a rating and its repeat, so that it is judged afresh."""
@@ -19,13 +19,6 @@ ASKED = ("train", "active", "evaluation")
 """Purposes of comparisons that may be asked again."""
 CHOICE = 20
 """The newest ratings that are old enough, of which one is drawn."""
-
-
-def is_due(tx: Connection, annotator_id: int, share: float, seed: int | None) -> bool:
-    """Whether the annotator's next comparison should be a repeat: `share` of the time."""
-    if share <= 0:
-        return False
-    return _draw(tx, annotator_id, seed).random() < share
 
 
 def queue_own(tx: Connection, annotator_id: int, seed: int | None) -> tuple[int, list[int]] | None:
@@ -36,7 +29,7 @@ def queue_own(tx: Connection, annotator_id: int, seed: int | None) -> tuple[int,
     found = tx.execute(_old_enough(annotator_id).limit(CHOICE)).all()
     if not found:
         return None
-    chosen = _draw(tx, annotator_id, seed).choice(found)
+    chosen = chance(tx, annotator_id, seed, "which repeat").choice(found)
     first = comparisons.comparison(tx, chosen.comparison_id)
     table, slots = schema.comparisons, schema.assignments
     known = tx.execute(select(table.c.id).where(table.c.repeat_of == first.id)).scalar()
@@ -53,7 +46,7 @@ def queue_own(tx: Connection, annotator_id: int, seed: int | None) -> tuple[int,
     taken = tx.execute(select(func.count()).where(slots.c.comparison_id == repeat)).scalar_one()
     slot = tx.execute(
         slots.insert()
-        .values(comparison_id=repeat, slot=taken, annotator_id=annotator_id)
+        .values(comparison_id=repeat, slot=taken, annotator_id=annotator_id, kind="repeat")
         .returning(slots.c.id)
     )
     return int(slot.scalar_one()), list(reversed(chosen.order_shown))
@@ -96,11 +89,3 @@ def _old_enough(annotator_id: int) -> Select[Any]:
         )
         .order_by(rating.c.id.desc())
     )
-
-
-def _draw(tx: Connection, annotator_id: int, seed: int | None) -> random.Random:
-    """Chance that nobody can foresee; with a seed, the same for the same ratings so far."""
-    if seed is None:
-        return random.SystemRandom()
-    rated = select(func.count()).where(schema.ratings.c.annotator_id == annotator_id)
-    return random.Random(f"repeat/{seed}/{annotator_id}/{tx.execute(rated).scalar_one()}")

@@ -87,6 +87,8 @@ comparisons = Table(
     _to("rounds", "round_id", optional=True),
     _to("responses", "expected", optional=True),
     _to("comparisons", "repeat_of", optional=True),
+    Column("tiebreak", Boolean, nullable=False, server_default=text("false")),
+    Column("explanation", Text),
     Column("priority", Float, nullable=False),
     _time("created_at"),
     UniqueConstraint("response_lo", "response_hi", "purpose"),
@@ -104,9 +106,12 @@ assignments = Table(
     Column("lease_id", String(36)),
     _time("expires_at", optional=True),
     Column("done", Boolean, nullable=False, server_default=text("false")),
+    Column("kind", String(16), nullable=False, server_default="asked"),
+    Column("rank", Float, nullable=False, server_default="0"),
     UniqueConstraint("comparison_id", "slot"),
     UniqueConstraint("comparison_id", "annotator_id"),
     Index(None, "done", "expires_at"),
+    Index("ix_assignments_next", "done", "rank", "comparison_id", "slot"),
 )
 
 leases = Table(
@@ -140,6 +145,8 @@ ratings = Table(
     Column("strength", Integer, nullable=False),
     Column("both_bad", Boolean, nullable=False),
     Column("reason", Text),
+    Column("attributes", JSON, nullable=False),
+    Column("edited", Text),
     Column("order_shown", JSON, nullable=False),
     Column("active_ms", Integer, nullable=False),
     _time("shown_at"),
@@ -167,6 +174,19 @@ skips = Table(
     _to("people", "annotator_id"),
     Column("reason", Text, nullable=False),
     _time("skipped_at"),
+    UniqueConstraint("comparison_id", "annotator_id"),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    _id(),
+    _to("comparisons", "comparison_id"),
+    _to("people", "annotator_id"),
+    Column("note", Text, nullable=False),
+    _time("flagged_at"),
+    _time("seen_at", optional=True),
+    Column("seen_by", Text),
     UniqueConstraint("comparison_id", "annotator_id"),
 )
 

@@ -117,7 +117,13 @@ def test_alpha_equals_the_published_example() -> None:
         "1 2 3 3 2 4 4 1 2 5 1 .",
     ]
     rows = [
-        {"comparison": unit, "annotator": who, "value": int(value) - 3, "purpose": "train"}
+        {
+            "comparison": unit,
+            "annotator": who,
+            "value": int(value) - 3,
+            "purpose": "train",
+            "kind": "asked",
+        }
         for who, line in enumerate(observers)
         for unit, value in enumerate(line.split())
         if value != "."
@@ -135,7 +141,8 @@ def test_the_ceiling_is_how_often_two_people_prefer_the_same() -> None:
     same = [labelled("lo", number=n, annotator_id=who) for n in (1, 2, 3) for who in (1, 2)]
     apart = [labelled("lo", number=4, annotator_id=1), labelled("hi", number=4, annotator_id=2)]
     tie = [labelled("lo", number=5, annotator_id=1), labelled(None, number=5, annotator_id=2)]
-    told = agreement(verdicts([*same, *apart, *tie]), seed=0)
+    third = labelled("lo", number=4, annotator_id=3, kind="tiebreak")
+    told = agreement(verdicts([*same, *apart, *tie, third]), seed=0)
     assert (told.ceiling.value, told.ceiling.count) == (0.75, 4)
     assert told.comparisons == 5
 

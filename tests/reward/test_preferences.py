@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reward
-from reward.preferences import Preference, build, prompt_key, table
+from reward.preferences import EDITED, Preference, build, prompt_key, table
 from reward.splits import Plan, bootstrap, jobs, plan
 from rlhf.data.verdicts import BOTH_BAD, KNOWN, REASONS, REPEAT, SAME_TEXT, TIE
 from rlhf.settings import Reward
@@ -31,6 +31,7 @@ ratings = st.builds(
     number=st.integers(1, 10**6),
     annotator_id=st.integers(1, 3),
     purpose=st.sampled_from(PURPOSES),
+    edited=st.sampled_from([None, "c"]),
 )
 
 
@@ -39,7 +40,9 @@ def test_every_rating_is_a_preference_or_counted(
     said: list[LabelledComparison],
 ) -> None:
     built = build(said, margin_scale=1.0)
-    assert len(built.rows) + sum(built.excluded.values()) == len(said) == built.ratings
+    assert (
+        len(built.rows) - built.edited + sum(built.excluded.values()) == len(said) == built.ratings
+    )
     assert set(built.excluded) <= set(REASONS)
     assert all(0 < row.weight <= 1 for row in built.rows)
     assert all(row.chosen != row.rejected for row in built.rows)
@@ -78,6 +81,17 @@ def test_contradicting_ratings_are_both_kept_and_counted() -> None:
     said = [labelled("lo"), labelled("hi", annotator_id=4), labelled("lo", number=2)]
     built = build(said, margin_scale=0.0)
     assert (len(built.rows), built.contradicted) == (3, 1)
+
+
+def test_an_edited_answer_is_better_than_what_it_mends_and_measures_nothing() -> None:
+    said = labelled("hi", edited="No, sorry.", rejected_finished=False, chosen_finished=False)
+    first, second = build([said], margin_scale=1.0).rows
+    assert (first.chosen, first.rejected, first.purpose) == ("No.", "Certainly.", "train")
+    assert (second.chosen, second.rejected) == ("No, sorry.", "No.")
+    assert (second.chosen_finished, second.rejected_finished) == (True, False)
+    assert second.purpose == EDITED
+    assert second.margin == pytest.approx(2 / 3)
+    assert (first.weight, second.weight) == (1.0, 1.0), "two pairs connect three answers"
 
 
 def test_a_ranking_is_worth_what_it_takes_to_know_it() -> None:

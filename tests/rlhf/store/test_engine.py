@@ -19,7 +19,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable, ExecutableDDLElement
 
 from rlhf.errors import InputError, RLHFError, UsageError
-from rlhf.store import Store, engine, open_store, prompts, queue, schema, upkeep
+from rlhf.store import Store, engine, open_store, prompts, queue, ratings, schema, upkeep
+from tests.seeded import hired, queued, rated
 
 POSTGRES: Dialect = registry.load("postgresql.psycopg")()
 
@@ -62,6 +63,11 @@ def test_migrations_and_schema_say_the_same(store: Store) -> None:
 
 def test_a_database_of_a_newer_program_is_left_alone(home: Path, store: Store) -> None:
     with store.write() as tx:
+        tx.exec_driver_sql("DROP INDEX ix_assignments_next")
+        for column in ("kind", "rank"):
+            tx.exec_driver_sql(f"ALTER TABLE assignments DROP COLUMN {column}")
+        for column in ("tiebreak", "explanation"):
+            tx.exec_driver_sql(f"ALTER TABLE comparisons DROP COLUMN {column}")
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     store.close()
     before = (home / "rlhf.db").read_bytes()
@@ -180,3 +186,30 @@ def test_what_an_older_program_wrote_survives_the_newest_migration(
         with pytest.raises(IntegrityError), after.write() as tx:
             tx.exec_driver_sql(wrong)
     after.close()
+
+
+def test_ratings_of_an_older_version_keep_their_meaning(home: Path) -> None:
+    """A database as the version before remarks left it, with one rating in it."""
+    opened = open_store(home)
+    (ann,) = hired(opened, "ann")
+    queued(opened, 1)
+    saved = rated(opened, ann)
+    with opened.read() as tx:
+        before = ratings.rating(tx, saved.rating_id)
+    with opened.write() as tx:
+        tx.exec_driver_sql("DROP TABLE flags")
+        for column in ("attributes", "edited"):
+            tx.exec_driver_sql(f"ALTER TABLE ratings DROP COLUMN {column}")
+        tx.exec_driver_sql("DROP INDEX ix_assignments_next")
+        for column in ("kind", "rank"):
+            tx.exec_driver_sql(f"ALTER TABLE assignments DROP COLUMN {column}")
+        for column in ("tiebreak", "explanation"):
+            tx.exec_driver_sql(f"ALTER TABLE comparisons DROP COLUMN {column}")
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    opened.close()
+    again = open_store(home)
+    with again.read() as tx:
+        assert ratings.rating(tx, saved.rating_id) == before
+        indices = "SELECT sql FROM sqlite_master WHERE name = 'uq_ratings_current'"
+        assert "WHERE" in str(tx.exec_driver_sql(indices).scalar())
+    again.close()

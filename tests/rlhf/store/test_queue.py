@@ -51,6 +51,29 @@ def rate(store: Store, lease: queue.Lease, annotator: int, now: float = NOON) ->
     return judged(store, lease, annotator, now)
 
 
+def test_a_page_may_have_the_next_comparison_ready_and_no_more(store: Store) -> None:
+    queued(store, 4)
+    ann, bob = hired(store, "ann", "bob")
+    first = take(store, ann)
+    assert isinstance(first, queue.Lease)
+
+    def following(now: float = NOON + 1) -> queue.Lease | queue.Empty:
+        with store.write() as tx:
+            return queue.lease_next(tx, ann, now, minutes=MINUTES, after=first.lease_id)
+
+    second = following()
+    assert isinstance(second, queue.Lease)
+    assert second.comparison_id != first.comparison_id
+    assert following() == second, "asked again, it is the same one"
+    assert take(store, ann) == first, "what was handed out first is on the page"
+    other = take(store, bob)
+    assert isinstance(other, queue.Lease)
+    assert other.comparison_id not in {first.comparison_id, second.comparison_id}
+    rate(store, first, ann)
+    assert take(store, ann) == second
+    assert isinstance(following(LATER), queue.Lease), "a lease that ran out is granted anew"
+
+
 def test_eight_annotators_at_once_never_get_the_same_slot(store: Store) -> None:
     queued(store, 12, wanted=2)
     crew = hired(store, *(f"annotator {i}" for i in range(8)))
@@ -161,12 +184,8 @@ def test_the_most_urgent_comparison_comes_first(store: Store) -> None:
     queued(store, 2)
     (ann,) = hired(store, "ann")
     with store.write() as tx:
-        urgent = ask(tx, "Urgent?", "Yes.", "No.")
-        tx.execute(
-            schema.comparisons.update()
-            .where(schema.comparisons.c.id == urgent)
-            .values(priority=5.0)
-        )
+        urgent = ask(tx, "Urgent?", "Yes.", "No.", priority=5.0)
+        ask(tx, "Can it wait?", "Yes.", "No.", priority=1.0)
     assert leased(store, ann, NOON).comparison_id == urgent
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rlhf.errors import Conflict, Forbidden, InputError, NotFound
-from rlhf.store import Store, comparisons, events, open_store, queue, ratings, schema, upkeep
-from tests.seeded import ask, hired, leased, queued
+from rlhf.store import (
+    Store,
+    comparisons,
+    events,
+    manifests,
+    open_store,
+    queue,
+    ratings,
+    schema,
+    upkeep,
+)
+from tests.seeded import ask, hired, judged, leased, queued
 
 RATE_FOREVER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from rlhf.store import open_store, queue, ratings
 store, annotator = open_store(Path(sys.argv[1])), int(sys.argv[2])
@@ -225,6 +239,100 @@ def test_an_impossible_verdict_is_refused_by_its_field(
         submit(store, lease, ann, verdict)
     assert refused.value.field == field
     assert leased(store, ann) == lease, "the comparison is still there to be rated"
+
+
+@pytest.mark.parametrize(
+    ("better", "edited", "field"),
+    [
+        ("foreign", None, "attributes.honest"),
+        ("left", "The first answer to 0.", "edited"),
+        ("left", " \n", "edited"),
+        (None, "Mine.", "edited"),
+    ],
+)
+def test_an_impossible_remark_is_refused_by_its_field(
+    store: Store, ann: int, better: str | None, edited: str | None, field: str
+) -> None:
+    lease = leased(store, ann)
+    first = min(lease.left, lease.right, key=lambda side: side.response_id)
+    verdict = ratings.Verdict(
+        first.response_id if better else None,
+        1 if better else 0,
+        attributes={"honest": 9999 if better == "foreign" else None},
+        edited=edited,
+    )
+    with pytest.raises(InputError) as refused:
+        submit(store, lease, ann, verdict)
+    assert refused.value.field == field
+    assert leased(store, ann) == lease, "the comparison is still there to be rated"
+
+
+def test_remarks_are_kept_and_change_what_a_rating_says(store: Store, ann: int) -> None:
+    lease = leased(store, ann)
+    plain = ratings.Verdict(lease.left.response_id, 2)
+    full = replace(plain, attributes={"honest": lease.right.response_id}, edited="Mine.")
+    saved = submit(store, lease, ann, plain)
+    with store.write() as tx:
+        revised = ratings.revise_rating(
+            tx, rating_id=saved.rating_id, annotator_id=ann, verdict=full, submission_id="again"
+        )
+        before, after = (ratings.rating(tx, one.rating_id) for one in (saved, revised))
+    assert (before.attributes, before.edited) == ({}, None)
+    assert (after.attributes, after.edited) == ({"honest": lease.right.response_id}, "Mine.")
+    assert before.digest != after.digest
+    said = [before.comparison_id, ann, 1, lease.left.response_id, 2, False, None]
+    told = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    assert before.digest == told, "manifests that were frozen before remarks existed still hold"
+
+
+def test_a_third_person_is_asked_only_where_two_disagree(store: Store) -> None:
+    with store.write() as tx:
+        asked = {
+            kind: ask(tx, f"{kind}?", "One.", "Other.", wanted=2, tiebreak=kind != "fixed")
+            for kind in ("split", "tied", "same", "fixed")
+        }
+    ann, bob, cid = hired(store, "ann", "bob", "cid")
+    second = dict.fromkeys(("split", "fixed"), "response_hi") | {"same": "response_lo"}
+    for person in (ann, bob):
+        for kind, comparison_id in asked.items():
+            with store.read() as tx:
+                shown = comparisons.comparison(tx, comparison_id)
+            side = second.get(kind) if person == bob else "response_lo"
+            lease = leased(store, person)
+            assert lease.comparison_id == comparison_id
+            verdict = ratings.Verdict(getattr(shown, side) if side else None, 1 if side else 0)
+            for _ in range(2):
+                submit(store, lease, person, verdict)
+    third = leased(store, cid)
+    assert third.comparison_id == asked["split"]
+    judged(store, third, cid)
+    with store.write() as tx:
+        for person in (ann, bob, cid):
+            assert isinstance(queue.lease_next(tx, person, minutes=5), queue.Empty)
+        assert comparisons.counts(tx) == {"open": 0, "leased": 0, "rated": 9}
+        told = manifests.labelled_now(tx)
+    deciding = [one.annotator_id for one in told if one.kind == "tiebreak"]
+    assert deciding == [cid]
+
+
+def test_a_second_thought_that_brings_disagreement_asks_a_third(store: Store) -> None:
+    with store.write() as tx:
+        ask(tx, "Which?", "One.", "Other.", wanted=2, tiebreak=True)
+    ann, bob, cid = hired(store, "ann", "bob", "cid")
+    lease = leased(store, ann)
+    saved = submit(store, lease, ann, ratings.Verdict(None, 0))
+    other = submit(store, leased(store, bob), bob, ratings.Verdict(lease.left.response_id, 3))
+    with store.write() as tx:
+        assert isinstance(queue.lease_next(tx, cid, minutes=5), queue.Empty)
+        ratings.revise_rating(
+            tx,
+            rating_id=saved.rating_id,
+            annotator_id=ann,
+            verdict=ratings.Verdict(lease.right.response_id, 1),
+            submission_id="second thought",
+        )
+    assert other.revision == 1
+    assert leased(store, cid).comparison_id == lease.comparison_id
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rlhf.store import Store, comparisons, manifests, queue, repeats
+from rlhf.store.chance import chance
+from rlhf.store.checking import Checks
 from tests.seeded import hired, judged, queued
 
 MINUTES = 10.0
@@ -12,7 +14,9 @@ def take(
     store: Store, annotator: int, share: float, now: float | None = None
 ) -> queue.Lease | queue.Empty:
     with store.write() as tx:
-        return queue.lease_next(tx, annotator, now, minutes=MINUTES, repeat_share=share)
+        return queue.lease_next(
+            tx, annotator, now, minutes=MINUTES, checks=Checks(repeat_share=share)
+        )
 
 
 def rate_some(store: Store, annotator: int, count: int) -> list[queue.Lease]:
@@ -127,15 +131,15 @@ def test_a_repeat_measures_the_annotator_and_is_no_preference(store: Store) -> N
 def test_about_the_wanted_share_is_repeated_and_the_same_for_the_same_seed(store: Store) -> None:
     queued(store, 400)
     (ann,) = hired(store, "ann")
-    asked = []
+    asked, checks = [], Checks(repeat_share=0.2)
     for _ in range(300):
         with store.write() as tx:
-            lease = queue.lease_next(tx, ann, minutes=MINUTES, repeat_share=0.2, rng_seed=3)
+            lease = queue.lease_next(tx, ann, minutes=MINUTES, checks=checks, rng_seed=3)
         assert isinstance(lease, queue.Lease)
         judged(store, lease, ann)
         asked.append(purpose(store, lease).purpose)
     assert 35 <= asked.count("repeat") <= 85, "five standard deviations around a fifth"
     with store.read() as tx:
-        due = [repeats.is_due(tx, ann, 0.5, seed) for seed in range(50)]
-        assert due == [repeats.is_due(tx, ann, 0.5, seed) for seed in range(50)]
-        assert 0 < sum(due) < 50
+        drawn = [[chance(tx, ann, seed).random() for seed in range(50)] for _ in range(2)]
+        assert drawn[0] == drawn[1]
+        assert len(set(drawn[0])) == 50
