@@ -115,6 +115,7 @@ def _queue(
         purpose=purpose,
         round_id=step.round.id,
         wanted=floor((place + 1) * overlap) - floor(place * overlap),
+        tiebreak=True,
         priority=float(step.round.id),
     )
 

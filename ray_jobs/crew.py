@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rlhf.starter.annotators import SimulatedAnnotator, crew
 from rlhf.store import Store, people, prompts, queue, ratings
+from rlhf.store.checking import NO_CHECKS, Checks
 
 LEASE_MINUTES = 5.0
 SECONDS_PER_RATING = 20.0
@@ -40,7 +41,12 @@ def hire(store: Store, count: int, seed: int) -> list[Member]:
 
 
 def rate_all(
-    store: Store, members: list[Member], seed: int, *, limit: int, repeat_share: float = 0.0
+    store: Store,
+    members: list[Member],
+    seed: int,
+    *,
+    limit: int,
+    checks: Checks = NO_CHECKS,
 ) -> int:
     """Rate in turns until `limit` ratings are saved or nobody is given work; returns how many."""
     saved = 0
@@ -49,7 +55,7 @@ def rate_all(
         for member in members:
             if saved == limit:
                 break
-            if _rate_one(store, member, seed, repeat_share):
+            if _rate_one(store, member, seed, checks):
                 saved += 1
                 idle.discard(member.person_id)
             else:
@@ -57,13 +63,13 @@ def rate_all(
     return saved
 
 
-def _rate_one(store: Store, member: Member, seed: int, repeat_share: float) -> bool:
+def _rate_one(store: Store, member: Member, seed: int, checks: Checks) -> bool:
     with store.write() as tx:
         lease = queue.lease_next(
             tx,
             member.person_id,
             minutes=LEASE_MINUTES,
-            repeat_share=repeat_share,
+            checks=checks,
             rng_seed=seed,
         )
         if isinstance(lease, queue.Empty):

@@ -25,6 +25,7 @@ from rlhf.home import make_home, sole_service
 from rlhf.rounds import ENDED, State
 from rlhf.settings import load_settings, settings_from
 from rlhf.store import Store, facts, open_store, rounds
+from rlhf.store.checking import Checks
 
 COLUMNS = (
     "round",
@@ -147,9 +148,8 @@ def _rate(store: Store, members: list[crew.Member], plan: Plan, done: threading.
         if current is not None and current.state == State.COLLECTING:
             seed = plan.seed * 1000 + current.id
             asking = settings_from(current.settings, origin=f"round {current.id}").feedback
-            crew.rate_all(
-                store, members, seed, limit=plan.comparisons, repeat_share=asking.repeat_share
-            )
+            checks = Checks(repeat_share=asking.repeat_share)
+            crew.rate_all(store, members, seed, limit=plan.comparisons, checks=checks)
 
 
 def _table(figures: dict[str, Any]) -> Table:

@@ -25,11 +25,14 @@ from rlhf.models.roles import RoleModel
 from rlhf.registry import card
 from rlhf.settings import Settings, load_settings
 from rlhf.starter import world
-from rlhf.store import Store, checkpoints, events, facts, open_store
+from rlhf.starter.known import pairs
+from rlhf.store import Connection, Store, checkpoints, events, facts, known, open_store
 from rlhf.store import prompts as prompt_rows
 
 STARTER_TRAIN, STARTER_HELDOUT = 2400, 600
 """Prompts of the starter world that a new home is given, to rate and to evaluate on."""
+STARTER_KNOWN = 40
+"""Pairs of it whose better answer is known, to practise on and to check people by."""
 
 
 def open_home(home: Path, base: str | None) -> None:
@@ -71,6 +74,7 @@ def _first_opening(home: Path, store: Store, settings: Settings, base: str | Non
         checkpoints.move_alias(tx, "champion", digest, None, "opening", why)
         if base is None:
             prompt_rows.add_prompts(tx, _starter_prompts(settings.seed))
+            _add_known(tx, settings.seed)
         events.note(tx, "opening", "home_opened", "base", {"path": path, "champion": digest})
 
 
@@ -102,6 +106,28 @@ def _starter_prompts(seed: int) -> list[prompt_rows.NewPrompt]:
         for split, count in splits
         for prompt in world.prompts(split, count, seed)
     ]
+
+
+def _add_known(tx: Connection, seed: int) -> None:
+    told = list(pairs(STARTER_KNOWN, seed))
+    new = [
+        prompt_rows.NewPrompt(
+            messages=one.prompt.messages,
+            reference=one.prompt.reference,
+            source="starter",
+            split="train",
+            meta=one.prompt.meta,
+        )
+        for one in told
+    ]
+    prompt_rows.add_prompts(tx, new)
+    answered = [
+        known.Known(
+            prompt_rows.digest_of(one.prompt.messages), one.better, one.worse, one.explanation
+        )
+        for one in told
+    ]
+    known.add_known(tx, answered)
 
 
 def main() -> int:

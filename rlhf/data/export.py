@@ -16,7 +16,16 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from rlhf.data.verdicts import BOTH_BAD, KNOWN, MARGINS, REPEAT, SAME_TEXT, TIE, no_order
+from rlhf.data.verdicts import (
+    BOTH_BAD,
+    EDITED_STRENGTH,
+    KNOWN,
+    MARGINS,
+    REPEAT,
+    SAME_TEXT,
+    TIE,
+    no_order,
+)
 from rlhf.durable import file_digest, write_whole
 from rlhf.errors import InputError, UsageError
 from rlhf.store import Store, manifests
@@ -46,6 +55,8 @@ class Exported:
     sha256: str
     """Of the file's bytes."""
     rows: int
+    edited: int
+    """Rows with an answer that an annotator wrote."""
     ratings: int
     """Current ratings that were read."""
     ratings_sha256: str
@@ -81,6 +92,7 @@ def export(store: Store, file: Path, kind: Kind) -> Exported:
         kind=kind,
         sha256=file_digest(file),
         rows=len(rows),
+        edited=sum(row["edited"] for row in rows),
         ratings=len(rated),
         ratings_sha256=_digest([(one.rating_id, one.revision) for one in rated]),
         excluded=dict(excluded),
@@ -92,28 +104,28 @@ def export(store: Store, file: Path, kind: Kind) -> Exported:
 
 
 def preferences(rated: Sequence[LabelledComparison]) -> tuple[list[Row], Counter[str]]:
-    """TRL's preference format with an explicit prompt; the margin is 1/3, 2/3 or 1."""
+    """TRL's preference format with an explicit prompt; the margin is 1/3, 2/3 or 1.
+
+    A response that was edited gives one row more: the edited text over the original.
+    """
     rows, excluded = [], Counter[str]()
     for one in rated:
         reason = no_order(one)
         if reason is not None:
             excluded[reason] += 1
             continue
-        rows.append(
-            {
-                "prompt": one.prompt_messages,
-                "chosen": _said(one.chosen_text),
-                "rejected": _said(one.rejected_text),
-                "margin": MARGINS[one.strength],
-                "strength": one.strength,
-                **_origin(one),
-            }
-        )
+        rows.append(_pair(one, one.chosen_text, one.rejected_text, one.strength))
+        if one.edited is not None:
+            pair = _pair(one, one.edited, one.chosen_text, EDITED_STRENGTH)
+            rows.append({**pair, "edited": True})
     return rows, excluded
 
 
 def kto(rated: Sequence[LabelledComparison]) -> tuple[list[Row], Counter[str]]:
-    """Two rows per rating: what was preferred is desirable unless both are bad."""
+    """Two rows per rating: what was preferred is desirable unless both are bad.
+
+    A third one where it was edited, for the edited text.
+    """
     rows, excluded = [], Counter[str]()
     for one in rated:
         reason = no_order(one)
@@ -121,20 +133,14 @@ def kto(rated: Sequence[LabelledComparison]) -> tuple[list[Row], Counter[str]]:
             excluded[str(reason)] += 1
             continue
         liked = None if one.both_bad else one.chosen_text
-        rows += [
-            {
-                "prompt": one.prompt_messages,
-                "completion": _said(text),
-                "label": text == liked,
-                **_origin(one),
-            }
-            for text in (one.text_lo, one.text_hi)
-        ]
+        rows += [_labelled(one, text, text == liked) for text in (one.text_lo, one.text_hi)]
+        if one.edited is not None:
+            rows.append({**_labelled(one, one.edited, True), "edited": True})
     return rows, excluded
 
 
 def sft(rated: Sequence[LabelledComparison]) -> tuple[list[Row], Counter[str]]:
-    """Conversations that end with an answer which was chosen more often than rejected."""
+    """Conversations that end with an edited answer, or one chosen more often than rejected."""
     wins = Counter[tuple[int, str | None]]()
     for one in rated:
         if no_order(one) is None:
@@ -142,15 +148,18 @@ def sft(rated: Sequence[LabelledComparison]) -> tuple[list[Row], Counter[str]]:
             wins[one.prompt_id, one.rejected_text] -= 1
     rows, excluded, known = [], Counter[str](), set()
     for one in rated:
-        answer = (one.prompt_id, one.chosen_text)
-        reason = no_order(one) or (BOTH_BAD if one.both_bad else None)
-        reason = reason or (NO_MAJORITY if wins[answer] <= 0 else None)
+        answer = (one.prompt_id, one.edited or one.chosen_text)
+        reason = no_order(one)
+        if one.edited is None:
+            reason = reason or (BOTH_BAD if one.both_bad else None)
+            reason = reason or (NO_MAJORITY if wins[answer] <= 0 else None)
         reason = reason or (AGAIN if answer in known else None)
         if reason is not None:
             excluded[reason] += 1
             continue
         known.add(answer)
-        rows.append({"messages": [*one.prompt_messages, *_said(one.chosen_text)], **_origin(one)})
+        messages = [*one.prompt_messages, *_said(answer[1])]
+        rows.append({"messages": messages, **_origin(one), "edited": one.edited is not None})
     return rows, excluded
 
 
@@ -161,6 +170,26 @@ ROWS: dict[Kind, Callable[[Sequence[LabelledComparison]], tuple[list[Row], Count
 }
 
 
+def _pair(one: LabelledComparison, chosen: str | None, rejected: str | None, by: int) -> Row:
+    return {
+        "prompt": one.prompt_messages,
+        "chosen": _said(chosen),
+        "rejected": _said(rejected),
+        "margin": MARGINS[by],
+        "strength": by,
+        **_origin(one),
+    }
+
+
+def _labelled(one: LabelledComparison, text: str, label: bool) -> Row:
+    return {
+        "prompt": one.prompt_messages,
+        "completion": _said(text),
+        "label": label,
+        **_origin(one),
+    }
+
+
 def _said(text: str | None) -> list[dict[str, str]]:
     assert text is not None
     return [{"role": "assistant", "content": text}]
@@ -169,6 +198,7 @@ def _said(text: str | None) -> list[dict[str, str]]:
 def _origin(one: LabelledComparison) -> Row:
     """Where a row comes from; the split keeps what measures apart from what trains."""
     return {
+        "edited": False,
         "rating": one.rating_id,
         "annotator": f"annotator {one.annotator_id}",
         "split": one.split,

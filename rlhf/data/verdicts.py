@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 MARGINS = {1: 1 / 3, 2: 2 / 3, 3: 1.0}
 """Margin per strength (Touvron et al., 2023, section 3.2.2)."""
 
+EDITED_STRENGTH = 2
+"""Strength with which an edited response is preferred to the one that it mends."""
+
 TIE = "tie"
 BOTH_BAD = "both bad, neither preferred"
 SAME_TEXT = "the two responses are the same"

@@ -31,6 +31,7 @@ anything = st.builds(
     hi=st.sampled_from(["a", "b"]),
     number=st.integers(1, 10**6),
     purpose=st.sampled_from(PURPOSES),
+    edited=st.sampled_from([None, "mine"]),
 )
 
 
@@ -38,7 +39,8 @@ anything = st.builds(
 def test_every_rating_is_a_row_or_counted(given_: list[manifests.LabelledComparison]) -> None:
     for kind, per_rating in (("preferences", 1), ("kto", 2), ("sft", 1)):
         rows, excluded = ROWS[kind](given_)  # type: ignore[index]
-        assert len(rows) / per_rating + excluded.total() == len(given_)
+        more = 0 if kind == "sft" else sum(row["edited"] for row in rows)
+        assert (len(rows) - more) / per_rating + excluded.total() == len(given_)
 
 
 @given(st.lists(anything, max_size=30))
@@ -75,6 +77,27 @@ def test_sft_learns_an_answer_once_and_only_if_most_chose_it() -> None:
     rows, excluded = sft(told)
     assert [row["messages"][-1] for row in rows] == [{"role": "assistant", "content": "yes"}]
     assert excluded == {AGAIN: 1, NO_MAJORITY: 1, BOTH_BAD: 1}
+
+
+def test_an_edited_answer_is_a_demonstration_and_beats_what_it_mends() -> None:
+    told = [
+        labelled("lo", lo="yes", hi="no", edited="Yes, indeed."),
+        labelled("hi", lo="bad", hi="poor", edited="Good.", both_bad=True, number=2),
+    ]
+    pairs, _ = preferences(told)
+    assert [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in pairs] == [
+        ("yes", "no"),
+        ("Yes, indeed.", "yes"),
+        ("poor", "bad"),
+        ("Good.", "poor"),
+    ]
+    assert [row["edited"] for row in pairs] == [False, True, False, True]
+    shown, excluded = sft(told)
+    assert [row["messages"][-1]["content"] for row in shown] == ["Yes, indeed.", "Good."]
+    assert excluded.total() == 0
+    liked = [(row["completion"][0]["content"], row["label"]) for row in kto(told)[0]]
+    assert ("Yes, indeed.", True) in liked
+    assert ("Good.", True) in liked
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
