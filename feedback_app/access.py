@@ -85,6 +85,7 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/api/v1/leases/*", RATERS),
     _rule("POST", "/api/v1/ratings", RATERS),
     _rule("POST", "/api/v1/skips", RATERS),
+    _rule("POST", "/api/v1/flags", RATERS),
     _rule("GET", "/api/v1/ratings/*", RATERS),
     _rule("POST", "/api/v1/ratings/*", RATERS),
     _rule("GET", "/api/v1/status", OPERATORS),

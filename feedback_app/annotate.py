@@ -6,6 +6,7 @@ and sets it as text content, because `gr.HTML` templates execute `${...}` found 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import gradio as gr
@@ -17,15 +18,18 @@ OPENED = 'document.dispatchEvent(new Event("history-opened"));'
 """Gradio builds what an accordion holds only when it is opened: the list asks to be filled."""
 
 
-def annotate_page(root_path: str) -> gr.Blocks:
-    """The page as Gradio blocks: header, guidelines, rating card, latest ratings."""
+def annotate_page(attributes: Sequence[str], root_path: str) -> gr.Blocks:
+    """The page as Gradio blocks: header, guidelines, rating card, latest ratings.
+
+    `attributes` are what annotators may compare two answers in, beside the verdict.
+    """
     page = gr.Blocks(title=f"{texts.ANNOTATE['title']} · {texts.PRODUCT}", fill_width=True)
     with page:
         gr.HTML(html_template=HEADER, js_on_load=None, apply_default_css=False)
         with gr.Accordion(texts.GUIDELINES_TITLE, open=False, elem_id="guidelines"):
             gr.Markdown(texts.GUIDELINES)
         gr.HTML(
-            html_template=skeleton(root_path),
+            html_template=skeleton(attributes, root_path),
             js_on_load=module("annotate.js", root_path).replace(
                 "start(element)", "start(element.querySelector('#rating'))"
             ),
@@ -37,20 +41,23 @@ def annotate_page(root_path: str) -> gr.Blocks:
     return page
 
 
-def skeleton(root_path: str) -> str:
+def skeleton(attributes: Sequence[str], root_path: str) -> str:
     """The card's markup: every word from `texts`, every place for data empty."""
     return f"""
 <main id="rating" class="rating" data-state="loading" aria-label="{_text("region")}">
   <div class="strip">
     <span class="progress" data-slot="progress"></span>
+    <span class="delivery" data-slot="delivery" role="status"></span>
     <span class="lease" data-slot="lease"></span>
+    <button type="button" class="quiet" data-act="flag" aria-keyshortcuts="f">
+      {_text("flag")} <kbd aria-hidden="true">f</kbd></button>
     <button type="button" class="quiet" data-act="keys" aria-keyshortcuts="?">
       {_text("keys")} <kbd aria-hidden="true">?</kbd></button>
   </div>
-  <p class="banner" data-slot="banner" hidden></p>
+  <p class="banner" data-slot="banner" role="note" aria-live="polite" hidden></p>
   <div data-slot="stage" aria-busy="true">
     {_loading()}
-    {_comparison()}
+    {_comparison(attributes)}
     {_stand("empty", _EMPTY_ART, "again", _text("look_again"))}
     {_stand("problem", _PROBLEM_ART, "retry", _text("retry"), root_path)}
   </div>
@@ -59,6 +66,8 @@ def skeleton(root_path: str) -> str:
     <div class="dock-actions">
       <button type="button" class="toggle" data-act="both-bad" aria-pressed="false"
         aria-keyshortcuts="x">{_text("both_bad")} <kbd aria-hidden="true">x</kbd></button>
+      <button type="button" class="quiet" data-act="why" aria-expanded="false"
+        aria-keyshortcuts="r">{_text("why")} <kbd aria-hidden="true">r</kbd></button>
       <button type="button" class="quiet" data-act="skip" aria-keyshortcuts="s">
         {_text("skip")} <kbd aria-hidden="true">s</kbd></button>
       <button type="button" class="quiet" data-act="undo" aria-keyshortcuts="u">
@@ -69,6 +78,7 @@ def skeleton(root_path: str) -> str:
     </div>
   </div>
   {_skip_dialog()}
+  {_flag_dialog()}
   {_keys_dialog()}
 </main>"""
 
@@ -81,20 +91,54 @@ def _loading() -> str:
     return '<div class="loading" aria-hidden="true"><i></i><div><i></i><i></i></div></div>'
 
 
-def _comparison() -> str:
+def _comparison(attributes: Sequence[str]) -> str:
     answers = "".join(
         f'<article class="answer" data-answer="{side}" aria-labelledby="answer-{side}">'
-        f'<h2 id="answer-{side}">{_text(f"answer_{side}")}</h2>'
-        f'<div class="answer-text" data-slot="{slot}" tabindex="0" dir="auto" role="region" '
-        f'aria-labelledby="answer-{side}"></div></article>'
+        f'<header><h2 id="answer-{side}">{_text(f"answer_{side}")}</h2>{_edit_buttons(slot)}'
+        f'</header><div class="answer-text" data-slot="{slot}" tabindex="0" dir="auto" '
+        f'role="region" aria-labelledby="answer-{side}"></div>'
+        f'<textarea class="answer-edit" data-edit="{slot}" dir="auto" hidden '
+        f'aria-label="{_text(f"edit_{side}")}"></textarea></article>'
         for side, slot in (("a", "left"), ("b", "right"))
     )
     return (
         '<div class="comparison">'
         '<section class="conversation" data-slot="conversation" tabindex="0" '
         f'aria-label="{_text("conversation")}"><ol data-slot="turns"></ol></section>'
-        f'<div class="answers">{answers}</div></div>'
+        f'<div class="answers">{answers}</div>{_remarks(attributes)}</div>'
     )
+
+
+def _edit_buttons(side: str) -> str:
+    return (
+        f'<button type="button" class="quiet" data-act="edit" aria-keyshortcuts="e">'
+        f'{_text("edit")} <kbd aria-hidden="true">e</kbd></button>'
+        f'<button type="button" class="quiet" data-act="unedit" data-side="{side}">'
+        f"{_text('unedit')}</button>"
+    )
+
+
+def _remarks(attributes: Sequence[str]) -> str:
+    compared = "".join(
+        f'<div class="attribute" role="group" aria-label="{_more(name)}"><span>{_more(name)}</span>'
+        + "".join(
+            f'<button type="button" data-attribute="{escape(name)}" data-side="{side}" '
+            f'aria-pressed="false">{_text(f"more_{side}")}</button>'
+            for side in ("a", "same", "b")
+        )
+        + "</div>"
+        for name in attributes
+    )
+    return (
+        f'<section class="remarks" data-slot="remarks" aria-label="{_text("remarks")}" hidden>'
+        f'<div class="attributes">{compared}</div><label>{_text("reason")}'
+        '<textarea data-slot="reason" rows="2" maxlength="10000" dir="auto"></textarea></label>'
+        f"<p>{_text('remarks_keys')}</p></section>"
+    )
+
+
+def _more(attribute: str) -> str:
+    return escape(texts.ANNOTATE["more"].format(attribute=attribute))
 
 
 def _scale() -> str:
@@ -138,6 +182,18 @@ def _skip_dialog() -> str:
     )
 
 
+def _flag_dialog() -> str:
+    return (
+        '<dialog data-dialog="flag" aria-labelledby="flag-title"><form method="dialog">'
+        f'<h2 id="flag-title">{_text("flag_title")}</h2><p>{_text("flag_lead")}</p>'
+        f'<textarea required rows="4" maxlength="10000" aria-label="{_text("flag_note")}">'
+        '</textarea><div class="dialog-actions">'
+        f'<button class="quiet" type="button" data-close>{_text("cancel")}</button>'
+        f'<button class="primary" value="flag">{_text("flag_confirm")} '
+        '<kbd aria-hidden="true">Ctrl Enter</kbd></button></div></form></dialog>'
+    )
+
+
 def _keys_dialog() -> str:
     rows = "".join(
         f'<tr><th scope="row"><kbd>{escape(key)}</kbd></th><td>{escape(does)}</td></tr>'
@@ -154,6 +210,7 @@ def _keys_dialog() -> str:
 def _history() -> str:
     return (
         f'<div data-empty="true"><p class="history-empty">{_text("history_empty")}</p>'
+        '<p class="history-checks" data-slot="checks"></p>'
         '<ol class="history" data-slot="history"></ol></div>'
     )
 

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from feedback_app.sessions import caller_of
-from rlhf.errors import Forbidden
+from rlhf.errors import Forbidden, InputError
 from rlhf.settings import Feedback
-from rlhf.store import Connection, Store, comparisons, prompts, queue, ratings
+from rlhf.store import Connection, Store, comparisons, flags, known, prompts, queue, ratings
+from rlhf.store.checking import Checks
 
 TIE = 4
 STRENGTH = {1: 3, 2: 2, 3: 1, TIE: 0, 5: 1, 6: 2, 7: 3}
 """Place on the scale (1 = left much better) -> strength of the verdict."""
+
+
+Side = Literal["a", "same", "b"]
 
 
 class Said(BaseModel):
@@ -31,6 +36,10 @@ class Said(BaseModel):
     choice: int = Field(ge=1, le=7)
     both_bad: bool = False
     reason: str | None = Field(None, max_length=10_000)
+    attributes: dict[str, Side] = Field(default_factory=dict)
+    """Attribute -> the answer that has more of it."""
+    edited: str | None = Field(None, max_length=400_000)
+    """The better answer as the annotator would have written it."""
     active_ms: int = Field(0, ge=0, le=86_400_000)
 
 
@@ -38,6 +47,16 @@ class FirstSaid(Said):
     """A verdict on a leased comparison."""
 
     lease_id: str = Field(max_length=36)
+
+
+class Flagged(BaseModel):
+    """What an operator should look at: a comparison in hand, or one that was rated."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lease_id: str | None = Field(None, max_length=36)
+    rating_id: int | None = None
+    note: str = Field(min_length=1, max_length=10_000)
 
 
 class Skipped(BaseModel):
@@ -52,6 +71,7 @@ class Skipped(BaseModel):
 def rating_routes(store: Store, asking: Feedback) -> APIRouter:
     """The routes of this module, closed over the store."""
     routes = APIRouter(prefix="/api/v1")
+    checks = Checks(asking.practice, asking.known_share, asking.repeat_share)
 
     @routes.get("/me")
     def me(request: Request) -> dict[str, Any]:
@@ -59,11 +79,20 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         caller = caller_of(request)
         with store.read() as tx:
             progress = _progress(tx, caller.id)
-        return {"id": caller.id, "name": caller.name, "role": caller.role, "progress": progress}
+            mine = known.own_outcomes(tx, caller.id)
+        return {
+            "id": caller.id,
+            "name": caller.name,
+            "role": caller.role,
+            "progress": progress,
+            "checks": {"ok": mine.ok, "of": mine.ok + mine.wrong},
+        }
 
     @routes.get("/next")
-    def next_comparison(request: Request) -> dict[str, Any]:
-        """A leased comparison, or why there is none."""
+    def next_comparison(
+        request: Request, after: Annotated[str | None, Query(max_length=36)] = None
+    ) -> dict[str, Any]:
+        """A leased comparison, or why there is none; `after` a lease, the one that comes then."""
         caller, now = caller_of(request), time.time()
         with store.write() as tx:
             lease = queue.lease_next(
@@ -71,9 +100,11 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
                 caller.id,
                 now,
                 minutes=asking.lease_minutes,
-                repeat_share=asking.repeat_share,
+                after=after,
+                checks=checks,
             )
             progress = _progress(tx, caller.id)
+            practised = known.practised(tx, caller.id)
         if isinstance(lease, queue.Empty):
             return {"empty": lease.reason, "until": lease.until, "progress": progress}
         return {
@@ -83,6 +114,9 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             "left": {"text": lease.left.text},
             "right": {"text": lease.right.text},
             "seconds_left": lease.expires_at - now,
+            "practice": {"number": practised + 1, "of": asking.practice}
+            if lease.kind == "practice"
+            else None,
             "progress": progress,
         }
 
@@ -107,14 +141,18 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
                     lease_id=said.lease_id,
                     submission_id=said.submission_id,
                     annotator_id=caller.id,
-                    verdict=_verdict(said, [lease.left_response, lease.right_response]),
+                    verdict=_verdict(
+                        said, [lease.left_response, lease.right_response], asking.attributes
+                    ),
                     active_ms=said.active_ms,
                 )
+                lesson = known.lesson(tx, said.lease_id)
         except ratings.TooLate as late:
             with store.write() as tx:
                 ratings.keep_late(tx, late)
             raise
-        return _saved(saved)
+        shown = [lease.left_response, lease.right_response]
+        return {**_saved(saved), "lesson": _lesson(lesson, said, shown)}
 
     @routes.post("/skips")
     def skip(said: Skipped, request: Request) -> dict[str, bool]:
@@ -122,6 +160,14 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         with store.write() as tx:
             queue.skip(tx, said.lease_id, caller_of(request).id, said.reason)
         return {"skipped": True}
+
+    @routes.post("/flags")
+    def flag(said: Flagged, request: Request) -> dict[str, bool]:
+        """Ask an operator to look at a comparison; a verdict on it can still be given."""
+        caller = caller_of(request)
+        with store.write() as tx:
+            flags.flag(tx, _meant(tx, said, caller.id), caller.id, said.note)
+        return {"flagged": True}
 
     @routes.get("/ratings/mine")
     def mine(
@@ -142,6 +188,9 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             messages = prompts.prompt(tx, prompt_id).messages
         return {
             **_told(found),
+            "reason": found.reason,
+            "attributes": _sides(found),
+            "edited": found.edited,
             "submission_id": str(uuid.uuid4()),
             "messages": messages,
             "left": {"text": left.text},
@@ -158,7 +207,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
                 tx,
                 rating_id=rating_id,
                 annotator_id=caller.id,
-                verdict=_verdict(said, before.order_shown),
+                verdict=_verdict(said, before.order_shown, asking.attributes),
                 submission_id=said.submission_id,
             )
         return _saved(saved)
@@ -166,10 +215,48 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
     return routes
 
 
-def _verdict(said: Said, shown: list[int]) -> ratings.Verdict:
-    """From a place on the scale to the response that stood there."""
-    preferred = None if said.choice == TIE else shown[0] if said.choice < TIE else shown[1]
-    return ratings.Verdict(preferred, STRENGTH[said.choice], said.both_bad, said.reason)
+def _verdict(said: Said, shown: Sequence[int], asked_for: Sequence[str]) -> ratings.Verdict:
+    """From places on the page to the responses that stood there."""
+    for name in said.attributes:
+        if name not in asked_for:
+            asked = ", ".join(asked_for) or "none"
+            raise InputError(f"is not asked for here; asked for are: {asked}", field=name)
+    return ratings.Verdict(
+        preferred=None if said.choice == TIE else shown[0] if said.choice < TIE else shown[1],
+        strength=STRENGTH[said.choice],
+        both_bad=said.both_bad,
+        reason=said.reason,
+        attributes={name: _at(side, shown) for name, side in said.attributes.items()},
+        edited=said.edited,
+    )
+
+
+def _lesson(lesson: known.Lesson | None, said: Said, shown: Sequence[int]) -> dict[str, Any] | None:
+    """What a practice item teaches, as the sides stood; None for all other comparisons."""
+    if lesson is None:
+        return None
+    better = "a" if lesson.better == shown[0] else "b"
+    agreed = said.choice != TIE and (said.choice < TIE) == (better == "a")
+    return {"better": better, "agreed": agreed, "explanation": lesson.explanation}
+
+
+def _at(side: Side, shown: Sequence[int]) -> int | None:
+    return {"a": shown[0], "b": shown[1], "same": None}[side]
+
+
+def _sides(one: ratings.Rating) -> dict[str, Side]:
+    """The inverse of `_at`, for every attribute."""
+    sides: dict[int | None, Side] = {one.order_shown[0]: "a", one.order_shown[1]: "b", None: "same"}
+    return {name: sides[better] for name, better in one.attributes.items()}
+
+
+def _meant(tx: Connection, said: Flagged, annotator_id: int) -> int:
+    """The comparison that a flag is about, which must be the caller's own."""
+    if said.rating_id is not None:
+        return _own(tx, said.rating_id, annotator_id).comparison_id
+    if said.lease_id is None:
+        raise InputError("name the lease or the rating that it is about", field="lease_id")
+    return queue.leased_comparison(tx, said.lease_id, annotator_id)
 
 
 def _choice(one: ratings.Rating) -> int:

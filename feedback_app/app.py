@@ -44,7 +44,7 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
         return caller_of(request).name
 
     pages = {
-        "/annotate": (annotate_page(root_path), ("annotate.css",)),
+        "/annotate": (annotate_page(settings.feedback.attributes, root_path), ("annotate.css",)),
         "/operate": (operate_page(store, settings, home), ("operate.css",)),
         "/reward": (reward_page(store), ("operate.css",)),
         "/checkpoints": (checkpoints_page(store, home), ("operate.css",)),

@@ -7,7 +7,6 @@ and table cells alone; the one piece of HTML is made of constants and numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,22 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from feedback_app import loop_state, radar_plot, texts
+from feedback_app import loop_state, operate_tables, radar_plot, texts
 from feedback_app.theme import HEADER
 from rlhf import pace
 from rlhf.errors import RLHFError
 from rlhf.rounds import ENDED, STEPS, State
 from rlhf.settings import Settings
-from rlhf.store import Connection, Store, events, metrics, people, prompts, ratings, rounds
+from rlhf.store import (
+    Store,
+    flags,
+    metrics,
+    people,
+    rounds,
+)
 
 TICK_S = 2.0
-EVENTS = 12
 NEWEST = "the newest"
-ITERATIONS_READ = 3
-"""Iterations whose sampled answers are shown."""
 
 SERIES = {
     "objective/scores": ("Reward of the answers", "proxy (ensemble)"),
@@ -37,7 +39,6 @@ SERIES = {
 }
 """Metric -> (plot, name of its line)."""
 
-ROUND_COLUMNS = ["round", "state", "began", "win rate", "KL", "KL spent", "why"]
 PLOTS = tuple(dict.fromkeys(plot for plot, _ in SERIES.values()))
 
 
@@ -100,6 +101,14 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
             link = gr.Textbox(
                 label=words["link"], interactive=False, buttons=["copy"], elem_id="link"
             )
+        with gr.Tab(words["flags"]):
+            flagged = gr.Dataframe(
+                interactive=False,
+                wrap=True,
+                show_label=False,
+                column_widths=["16%", "12%", "34%", "26%", "12%"],
+            )
+            see = gr.Button(words["see_flags"], scale=0)
         with gr.Tab(words["events"]):
             recent = gr.Dataframe(interactive=False, wrap=True, show_label=False)
 
@@ -110,10 +119,11 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 wanted = _chosen(chosen, known)
                 told = metrics.metrics(tx, wanted) if wanted else []
                 tables = [
-                    _rounds_table(known),
-                    _answers_table(tx, wanted),
-                    _people_table(tx),
-                    _events_table(tx),
+                    operate_tables.past_rounds(known),
+                    operate_tables.answers(tx, wanted),
+                    operate_tables.crew(tx),
+                    operate_tables.flagged(tx),
+                    operate_tables.recent_events(tx),
                 ]
             lines, history = _lines(told), [figures for _, figures in told]
             names = [NEWEST, *(str(one.id) for one in reversed(known))]
@@ -136,6 +146,11 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
                 return gr.update(value=str(hold), visible=True)
             return gr.update(value=words["asked"], visible=True)
 
+        def see_flags(request: gr.Request) -> pd.DataFrame:
+            with store.write() as tx:
+                flags.see_all(tx, str(request.username))
+                return operate_tables.flagged(tx)
+
         def make_link(wanted: str, kind: str) -> str:
             try:
                 with store.write() as tx:
@@ -145,11 +160,12 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
             return f"{address(home)}/join/{token}"
 
         plotted = [*plots, radar, warning]
-        outputs = [strip, now, start, shown, *plotted, past, drawn, crew, recent]
+        outputs = [strip, now, start, shown, *plotted, past, drawn, crew, flagged, recent]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         for moment in (page.load, gr.Timer(TICK_S).tick, shown.change):
             moment(look, [shown], outputs, **quiet)
         start.click(start_round, None, [said], api_visibility="private")
+        see.click(see_flags, None, [flagged], api_visibility="private")
         invite.click(make_link, [name, role], [link], api_visibility="private")
     return page
 
@@ -209,73 +225,3 @@ def _lines(told: Sequence[tuple[int, radar_plot.Figures]]) -> pd.DataFrame:
         if name in figures
     ]
     return pd.DataFrame(rows, columns=["iteration", "value", "line", "plot"])
-
-
-def _answers_table(tx: Connection, round_id: int | None) -> pd.DataFrame:
-    """What the newest iterations drew, to read: a reward that rises says nothing of the text."""
-    found = metrics.samples(tx, round_id, newest=ITERATIONS_READ) if round_id else []
-    rows = [
-        {
-            "iteration": at,
-            "prompt": prompts.prompt(tx, one.prompt_id).messages[-1]["content"],
-            "answer": one.response,
-            "score": _number(one.score),
-            "KL": _number(one.kl),
-            "ended": "yes" if one.finished else "no",
-        }
-        for at, one in found
-    ]
-    return pd.DataFrame(rows, columns=["iteration", "prompt", "answer", "score", "KL", "ended"])
-
-
-def _rounds_table(known: Sequence[rounds.Round]) -> pd.DataFrame:
-    rows = [
-        {
-            "round": one.id,
-            "state": texts.STATES[one.state],
-            "began": _when(one.created_at),
-            "win rate": _number(one.evaluation.get("win_rate")),
-            "KL": _number(one.evaluation.get("candidate", {}).get("kl")),
-            "KL spent": _number(_spent(one)),
-            "why": one.error or "; ".join(one.decision.get("reasons", ())),
-        }
-        for one in reversed(known)
-    ]
-    return pd.DataFrame(rows, columns=ROUND_COLUMNS)
-
-
-def _spent(one: rounds.Round) -> float | None:
-    """Nats that the candidate went further from the base than the champion it began as."""
-    if not one.evaluation:
-        return None
-    return float(one.evaluation["candidate"]["kl"] - one.evaluation["champion"]["kl"])
-
-
-def _people_table(tx: Connection) -> pd.DataFrame:
-    rated = ratings.counts_by_person(tx)
-    rows = [
-        {
-            "name": one.name,
-            "role": one.role,
-            "ratings": rated.get(one.id, 0),
-            "account": "open" if one.active else "closed",
-        }
-        for one in people.people(tx)
-    ]
-    return pd.DataFrame(rows, columns=["name", "role", "ratings", "account"])
-
-
-def _events_table(tx: Connection) -> pd.DataFrame:
-    rows = [
-        {"at": _when(one.at), "who": one.actor, "what": one.kind, "about": one.entity}
-        for one in events.recent(tx, EVENTS)
-    ]
-    return pd.DataFrame(rows, columns=["at", "who", "what", "about"])
-
-
-def _when(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"

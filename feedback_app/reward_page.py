@@ -274,7 +274,9 @@ def _models(told: Report) -> pd.DataFrame:
 def _counted(told: Report) -> pd.DataFrame:
     """Where every rating went."""
     words = texts.REWARD
-    rows = [(words["used"], told["preferences"])] if told else []
+    edited = told.get("edited", 0)
+    rows = [(words["used"], told["preferences"] - edited)] if told else []
+    rows += [(words["edited"], edited)] if edited else []
     rows += list(told.get("excluded", {}).items())
     rows += [(f"{words['before']}: {why}", n) for why, n in told.get("left_out", {}).items()]
     rows += [(f"{words['part']} {part}", count) for part, count in told.get("split", {}).items()]

@@ -96,6 +96,9 @@ rather have received, and how strongly.
 **Tie** is an honest verdict. **Both bad** is a second mark beside the verdict: set it when neither
 should ever be sent, and still say which one is less bad.
 
+If you can say why, do: `r` opens a place for it. If the better answer could be mended, `e` lets you
+write it as it should have been.
+
 Answers appear in random order and without names. Skip what you cannot judge, and say why.
 """
 
@@ -115,6 +118,24 @@ ANNOTATE: Final = {
     "save": "Save and next",
     "retry": "Try again",
     "look_again": "Look again",
+    "why": "Say why",
+    "edit": "Edit",
+    "unedit": "Drop the edit",
+    "edit_a": "Answer A as you would write it",
+    "edit_b": "Answer B as you would write it",
+    "flag": "Flag",
+    "flag_title": "What should an operator look at?",
+    "flag_lead": "You can still rate the comparison; the flag only calls for attention.",
+    "flag_note": "What is wrong with it",
+    "flag_confirm": "Flag it",
+    "remarks": "Remarks",
+    "more": "More {attribute}?",
+    "more_a": "A",
+    "more_same": "Same",
+    "more_b": "B",
+    "reason": "Why?",
+    "remarks_keys": "All of this is optional. Ctrl+Enter saves from here; Esc goes back to the "
+    "verdict.",
     "skip_title": "Why skip this one?",
     "skip_confirm": "Skip it",
     "cancel": "Cancel",
@@ -146,6 +167,9 @@ KEYS: Final = (
     ("← →", "Move the verdict one step, while it has the focus"),
     ("x", "Both bad, on or off; it goes with any verdict"),
     ("Enter", "Save and show the next comparison"),
+    ("r", "Say why, and which answer is more of something"),
+    ("e", "Edit the better answer: yours then beats the original"),
+    ("f", "Flag the comparison for an operator"),
     ("s", "Skip, with a reason"),
     ("u", "Undo: open your last rating again"),
     ("Esc", "Close a window, or leave a rating that you opened again"),
@@ -165,6 +189,8 @@ BROWSER: Final[dict[str, object]] = {
     "lease_over": "Time is up; it can still be saved unless somebody else got it",
     "loading": "Loading the next comparison",
     "ready": "New comparison. Choose with 1 to 7.",
+    "choose_to_edit": "Choose the better answer first; then e edits it.",
+    "flagged": "Flagged. An operator will look at it.",
     "choose_first": "Choose one of the seven verdicts first.",
     "chosen": "{choice}",
     "chosen_bad": "{choice}, both bad",
@@ -182,7 +208,14 @@ BROWSER: Final[dict[str, object]] = {
     "signed_out": "Your session has ended. Sign in again; your verdict is kept in this tab.",
     "nothing_to_undo": "There is no rating of yours to open again.",
     "reopened": "You rated this {when}. Change the verdict and save it, or press Esc to leave it.",
+    "practice": "Practice {number} of {of}: rate it as you would any other. It counts for nothing, "
+    "and afterwards you see what most people would have said.",
+    "lesson_agreed": "You agree: {better} is better.",
+    "lesson_differed": "Most people would say that {better} is better.",
+    "lesson_on": "Press Enter to go on.",
+    "lesson_status": "Practice: read the note above, then go on.",
     "left_revision": "Left as it was.",
+    "checks": "Where the better answer was known, you chose it in {ok} of {of}.",
     "change": "Change",
     "history_row": "{choice}",
     "history_bad": "{choice} · both bad",
@@ -236,6 +269,8 @@ OPERATE: Final = {
     "rounds": "Rounds",
     "people": "People",
     "events": "Events",
+    "flags": "Flags",
+    "see_flags": "Mark all as seen",
     "name": "Name",
     "role": "Role",
     "invite": "Make a sign-in link",
@@ -297,6 +332,7 @@ REWARD: Final = {
     "models": "Models",
     "counted": "Where every rating went",
     "used": "used as preferences",
+    "edited": "edited answers, each one preference more",
     "before": "not in the manifest",
     "part": "preferences for",
     "contradicted": "comparisons with preferences both ways, all used",

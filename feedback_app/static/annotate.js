@@ -1,52 +1,68 @@
 // The rating page: lease, show, choose, save, next. The server is the truth; this page remembers
-// only what is on screen and one verdict that is not acknowledged yet.
+// what is on screen, the comparison that comes after it, and one verdict not acknowledged yet.
 
-import { call, clock, fill, Refused } from "./client.js";
+import { activeClock } from "./active_clock.js";
 import { Card } from "./card.js";
-import { showHistory } from "./history.js";
+import { call, clock, fill, Refused } from "./client.js";
+import { askFlag, askSkip, wireDialogs } from "./dialogs.js";
+import { draftOf, keepDraft } from "./draft.js";
+import { showChecks, showHistory } from "./history.js";
 import { listen, seen } from "./keys.js";
+import { LeaseClock } from "./lease_clock.js";
+import { Outbox } from "./outbox.js";
+import { Remarks } from "./remarks.js";
 import texts from "./texts.js";
-import { forget, keep, kept } from "./unsent.js";
+import { inWords } from "./trouble.js";
 
 const POLL_MS = 8000;
-const FIRST_RETRY_S = 2;
-const LONGEST_RETRY_S = 30;
-const IDLE_MS = 60000;
 const HISTORY = 10;
+const TIE = 4;
 
 export function start(root) {
   const card = new Card(root);
-  let person = null;
+  const remarks = new Remarks(root, { changed: keepThoughts, save, back: () => card.focusVerdict(choice) });
+  const lease = new LeaseClock((text, urgent) => card.lease(text, urgent));
+  const outbox = new Outbox({ say: (text, tone) => card.delivery(text, tone), acknowledged, signedOut });
+  const active = activeClock();
   let item = null; // what is on screen: a lease or a rating that was opened again
+  let ahead = null; // a promise of what comes after it
   let choice = null;
   let bothBad = false;
-  let saving = false;
   let poll = 0;
-  let lastInput = 0;
   let lastRating = null;
-  const active = activeClock();
 
   // What the person does
 
   function choose(number) {
-    if (saving || !seen(item)) return;
+    if (!seen(item)) return;
     choice = number;
-    card.mark(choice, bothBad);
+    mark();
+    keepThoughts();
     sayChoice();
   }
 
   function nudge(step) {
-    const next = choice === null ? (step < 0 ? 3 : 5) : Math.min(7, Math.max(1, choice + step));
+    const next = choice === null ? (step < 0 ? TIE - 1 : TIE + 1) : Math.min(7, Math.max(1, choice + step));
     choose(next);
     card.choices[next - 1].focus();
   }
 
   function toggleBad() {
-    if (saving || !seen(item)) return;
+    if (!seen(item)) return;
     bothBad = !bothBad;
-    card.mark(choice, bothBad);
+    mark();
+    keepThoughts();
     if (choice === null) card.say(bothBad ? texts.bad_on : texts.bad_off);
     else sayChoice();
+  }
+
+  function mark() {
+    card.mark(choice, bothBad);
+    remarks.better(side());
+  }
+
+  function side() {
+    return choice === null || choice === TIE ? null : choice < TIE ? "left" : "right";
   }
 
   function sayChoice() {
@@ -54,107 +70,136 @@ export function start(root) {
     card.say(fill(text, { choice: texts.choices[choice - 1] }));
   }
 
-  function save() {
-    if (saving || !seen(item)) return;
+  function edit() {
+    if (!seen(item)) return;
+    if (side() === null) card.say(texts.choose_to_edit, "bad");
+    else remarks.edit(side());
+  }
+
+  function keepThoughts() {
+    if (item !== null) keepDraft(item.submissionId, { choice, bothBad, remarks: remarks.thoughts() });
+  }
+
+  async function save() {
+    if (!seen(item)) return;
     if (choice === null) {
       card.say(bothBad ? texts.bad_on : texts.choose_first, "bad");
       return;
     }
-    const verdict = { submission_id: item.submissionId, choice, both_bad: bothBad, active_ms: active.read() };
-    const path = item.leaseId === null ? `ratings/${item.ratingId}/revise` : "ratings";
-    if (item.leaseId !== null) verdict.lease_id = item.leaseId;
-    send(path, verdict);
-  }
-
-  /** Sends until it is acknowledged or refused; the kept copy outlives a reload. */
-  async function send(path, verdict) {
-    saving = true;
-    keep(person, path, verdict);
-    card.say(texts.saving);
-    root.dataset.saving = "true";
-    const outcome = await deliver(path, verdict);
-    saving = false;
-    delete root.dataset.saving;
-    if (outcome === null) return;
-    forget();
-    await next();
-    card.say(outcome.text, outcome.tone);
-    refreshHistory();
-  }
-
-  async function deliver(path, verdict) {
-    for (let wait = FIRST_RETRY_S; ; wait = Math.min(2 * wait, LONGEST_RETRY_S)) {
-      try {
-        const saved = await call("POST", path, verdict);
-        const values = { time: clock(), revision: saved.revision };
-        return { text: fill(saved.revision > 1 ? texts.saved_revision : texts.saved, values), tone: "good" };
-      } catch (problem) {
-        if (problem instanceof Refused && problem.status === 401) return signedOut();
-        if (problem instanceof Refused && problem.status < 500) {
-          return { text: fill(texts.late, { problem: problem.message }), tone: "bad" };
-        }
-        card.say(fill(texts.unsent, { problem: inWords(problem), seconds: wait }), "bad");
-        await waitFor(wait);
-      }
+    if (outbox.busy) {
+      outbox.hurry();
+      return;
     }
+    remarks.leave();
+    const said = { submission_id: item.submissionId, choice, both_bad: bothBad, active_ms: active.read() };
+    const verdict = { ...said, ...remarks.said(side()) };
+    if (item.practice !== null) {
+      await learn(item, verdict);
+      return;
+    }
+    const first = item.leaseId !== null;
+    if (first) verdict.lease_id = item.leaseId;
+    outbox.send(first ? "ratings" : `ratings/${item.ratingId}/revise`, verdict);
+    await (first ? next() : again());
   }
 
-  function waitFor(seconds) {
-    return new Promise((go) => {
-      const timer = setTimeout(done, seconds * 1000);
-      function done() {
-        clearTimeout(timer);
-        window.removeEventListener("online", done);
-        go();
-      }
-      window.addEventListener("online", done);
-    });
-  }
-
-  async function skip(reason) {
-    if (saving || item === null || item.leaseId === null) return;
-    saving = true;
+  /** Practice: the comparison stays, with what was to be seen in it, until the person goes on. */
+  async function learn(practised, verdict) {
+    if (practised.learned) {
+      await again();
+      return;
+    }
+    practised.learned = true;
     try {
-      await call("POST", "skips", { lease_id: item.leaseId, reason });
-      saving = false;
-      await next();
-      card.say(texts.skipped);
+      const { lesson } = await call("POST", "ratings", { ...verdict, lease_id: practised.leaseId });
+      if (lesson === null) await again();
+      else card.lesson(lesson);
     } catch (problem) {
-      saving = false;
+      practised.learned = false;
       card.say(inWords(problem), "bad");
     }
   }
 
+  async function acknowledged() {
+    refreshHistory();
+    refreshFigures();
+  }
+
+  async function skip(reason) {
+    if (item === null || item.leaseId === null) return;
+    const skipped = item;
+    try {
+      await call("POST", "skips", { lease_id: skipped.leaseId, reason });
+      if (item === skipped) await next();
+      card.say(texts.skipped);
+    } catch (problem) {
+      card.say(inWords(problem), "bad");
+    }
+  }
+
+  async function flag(note) {
+    if (item === null) return;
+    const about = item.leaseId === null ? { rating_id: item.ratingId } : { lease_id: item.leaseId };
+    try {
+      await call("POST", "flags", { ...about, note });
+      card.say(texts.flagged);
+    } catch (problem) {
+      card.say(inWords(problem), "bad");
+    }
+  }
+
+  async function undo() {
+    outbox.hurry();
+    await outbox.settled();
+    await refreshHistory();
+    await reopen(lastRating);
+  }
+
   async function reopen(ratingId) {
-    if (saving) return;
     if (ratingId === null) {
       card.say(texts.nothing_to_undo);
       return;
     }
     try {
       const rating = await call("GET", `ratings/${ratingId}`);
+      ahead = null;
       present({ ...rating, lease_id: null });
       choice = rating.choice;
       bothBad = rating.both_bad;
-      card.mark(choice, bothBad);
+      mark();
+      remarks.recall(rating, side());
       card.banner(fill(texts.reopened, { when: clock(rating.submitted_at) }));
-      card.lease("", false);
     } catch (problem) {
       failed(problem);
     }
   }
 
   async function leaveRevision() {
-    if (item === null || item.leaseId !== null || saving) return;
-    await next();
+    if (item === null || item.leaseId !== null) return;
+    await again();
     card.say(texts.left_revision);
   }
 
   // What the server says
 
+  /** The comparison after the one on screen: the one made ready, else whatever the server has. */
   async function next() {
+    const ready = ahead;
+    ahead = null;
+    item = null;
+    const answer = ready === null ? null : await ready;
+    if (answer === null || answer.lease_id === undefined) await again();
+    else {
+      present(answer);
+      card.say(texts.ready);
+    }
+  }
+
+  /** What the server would have on screen now. */
+  async function again() {
     clearTimeout(poll);
     item = null;
+    await outbox.settled();
     if (root.dataset.state === "problem") card.stand("loading");
     try {
       const answer = await call("GET", "next");
@@ -171,29 +216,39 @@ export function start(root) {
 
   function present(answer) {
     clearTimeout(poll);
-    choice = null;
-    bothBad = false;
     card.banner("");
-    card.mark(null, false);
     card.show({ messages: answer.messages, left: answer.left.text, right: answer.right.text });
     item = {
       leaseId: answer.lease_id,
       ratingId: answer.rating_id ?? null,
       submissionId: answer.submission_id,
+      practice: answer.practice ?? null,
       shownAt: performance.now(),
-      endsAt: performance.now() + (answer.seconds_left ?? 0) * 1000,
-      renewAt: performance.now() + (answer.seconds_left ?? 0) * 500,
     };
+    if (item.practice !== null) card.banner(fill(texts.practice, item.practice));
+    const draft = draftOf(item.submissionId);
+    choice = draft?.choice ?? null;
+    bothBad = draft?.bothBad ?? false;
+    remarks.begin({ left: answer.left.text, right: answer.right.text }, draft?.remarks);
+    mark();
     active.restart();
-    tick();
+    lease.hold(item.leaseId, answer.endsAt ?? endOf(answer));
+    if (item.leaseId !== null && item.practice === null) ahead = prepare(item.leaseId);
+  }
+
+  /** Until the verdict before has arrived, the server would hand out its comparison again. */
+  async function prepare(after) {
+    await outbox.settled();
+    const answer = await call("GET", `next?after=${after}`).catch(() => null);
+    return answer === null ? null : { ...answer, endsAt: endOf(answer) };
   }
 
   function nothing({ empty, until }) {
     const [title, body] = texts.empty[empty];
-    card.lease("", false);
+    lease.hold(null);
     card.empty(title, fill(body, { until: until == null ? "" : clock(until) }));
     card.say(fill(texts.polling, { time: clock() }));
-    poll = setTimeout(next, POLL_MS);
+    poll = setTimeout(again, POLL_MS);
   }
 
   function failed(problem) {
@@ -203,7 +258,7 @@ export function start(root) {
     }
     item = null;
     card.problem(fill(texts.load_failed, { problem: inWords(problem) }));
-    poll = setTimeout(next, POLL_MS);
+    poll = setTimeout(again, POLL_MS);
   }
 
   function signedOut() {
@@ -211,12 +266,6 @@ export function start(root) {
     root.dataset.signedOut = "true";
     card.problem(texts.signed_out);
     card.say(texts.signed_out, "bad");
-    return null;
-  }
-
-  function inWords(problem) {
-    if (!(problem instanceof Refused)) return texts.unreachable;
-    return problem.message || fill(texts.server_error, { status: problem.status });
   }
 
   async function refreshHistory() {
@@ -226,36 +275,20 @@ export function start(root) {
     showHistory(document.querySelector("[data-slot=history]"), ratings, reopen);
   }
 
-  // The lease: time left, and a renewal while the person is at work
-
-  function tick() {
-    if (item === null || item.leaseId === null) return;
-    const left = Math.round((item.endsAt - performance.now()) / 1000);
-    if (left <= 0) card.lease(texts.lease_over, true);
-    else {
-      const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-      card.lease(fill(texts.lease, { time }), left < 60);
-    }
-    const atWork = performance.now() - lastInput < IDLE_MS && document.visibilityState === "visible";
-    if (atWork && !saving && performance.now() > item.renewAt) renew(item);
-  }
-
-  async function renew(held) {
-    held.renewAt = performance.now() + IDLE_MS;
-    const lease = await call("POST", `leases/${held.leaseId}/renew`).catch(() => null);
-    if (lease === null) return;
-    held.endsAt = performance.now() + lease.seconds_left * 1000;
-    held.renewAt = performance.now() + lease.seconds_left * 500;
+  async function refreshFigures() {
+    const me = await call("GET", "me").catch(() => null);
+    if (me === null) return;
+    card.progress(me.progress);
+    showChecks(document.querySelector("[data-slot=checks]"), me.checks);
   }
 
   // Wiring
 
-  const always = (action) => Object.assign(action, { anytime: true });
-  const undo = always(() => reopen(lastRating));
-  const help = always(() => card.dialog("keys").showModal());
-  const askSkip = () => {
-    if (item !== null && item.leaseId !== null) card.dialog("skip").showModal();
-  };
+  const always = (action) => Object.assign(() => action(), { anytime: true });
+  const help = () => card.dialog("keys").showModal();
+  const askToSkip = () => item?.leaseId != null && askSkip(card);
+  const askToFlag = () => item !== null && askFlag(card);
+  const why = () => remarks.open();
 
   function wire() {
     card.choices.forEach((button) => {
@@ -268,24 +301,30 @@ export function start(root) {
         nudge(step);
       });
     });
-    const clicks = { "both-bad": toggleBad, save, undo, keys: help, skip: askSkip, retry: resume, again: next };
+    const clicks = {
+      "both-bad": toggleBad, why: () => remarks.toggle(), flag: askToFlag, skip: askToSkip, save, undo,
+      keys: help, retry: resume, again,
+    };
     for (const [name, action] of Object.entries(clicks)) card.button(name).addEventListener("click", action);
-    wireSkip(card, skip);
-    const keys = { x: toggleBad, Enter: save, s: askSkip, u: undo, "?": help, Escape: always(leaveRevision) };
+    root.querySelectorAll("[data-act=edit]").forEach((button) => button.addEventListener("click", edit));
+    wireDialogs(card, { skip, flag });
+    const keys = {
+      x: toggleBad, r: why, e: edit, f: askToFlag, s: askToSkip, Enter: save, u: always(undo), "?": always(help),
+      Escape: always(leaveRevision),
+    };
     for (let number = 1; number <= 7; number += 1) keys[number] = () => choose(number);
     listen(keys, () => item);
-    document.addEventListener("history-opened", refreshHistory);
-    for (const kind of ["keydown", "pointerdown", "scroll"]) {
-      document.addEventListener(kind, () => (lastInput = performance.now()), { capture: true, passive: true });
-    }
-    setInterval(tick, 1000);
+    document.addEventListener("history-opened", () => {
+      refreshHistory();
+      refreshFigures();
+    });
   }
 
   async function resume() {
     card.stand("loading");
     try {
       const me = await call("GET", "me");
-      person = me.id;
+      outbox.of(me.id);
       card.progress(me.progress);
     } catch (problem) {
       failed(problem);
@@ -293,9 +332,8 @@ export function start(root) {
       poll = setTimeout(resume, POLL_MS);
       return;
     }
-    const unsent = kept(person);
-    if (unsent === null) await next();
-    else await send(unsent.path, unsent.body);
+    outbox.resend();
+    await again();
     refreshHistory();
   }
 
@@ -303,41 +341,6 @@ export function start(root) {
   resume();
 }
 
-/** Counts the milliseconds for which this tab has been visible since `restart`. */
-function activeClock() {
-  let sum = 0;
-  let since = 0;
-  const visible = () => document.visibilityState === "visible";
-  const running = () => (since === null ? 0 : performance.now() - since);
-  document.addEventListener("visibilitychange", () => {
-    sum += running();
-    since = visible() ? performance.now() : null;
-  });
-  return {
-    restart() {
-      sum = 0;
-      since = visible() ? performance.now() : null;
-    },
-    read: () => Math.round(sum + running()),
-  };
-}
-
-function wireSkip(card, skip) {
-  const dialog = card.dialog("skip");
-  const options = [...dialog.querySelectorAll("input[name=reason]")];
-  dialog.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-    const option = options[Number(event.key) - 1];
-    if (option !== undefined) {
-      option.checked = true;
-      option.focus();
-    }
-  });
-  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => {
-    const chosen = options.find((option) => option.checked);
-    if (dialog.returnValue === "skip" && chosen !== undefined) skip(chosen.value);
-    dialog.returnValue = "";
-    options.forEach((option) => (option.checked = option === options[0]));
-  });
+function endOf(answer) {
+  return performance.now() + (answer.seconds_left ?? 0) * 1000;
 }

@@ -1,7 +1,8 @@
 // What the rating page shows. Knows the skeleton of annotate.py and nothing of requests.
 
 import { fill } from "./client.js";
-import { showText } from "./text.js";
+import { scrollTogether } from "./scrolling.js";
+import { showMarkdown, showText } from "./text.js";
 import texts from "./texts.js";
 
 export class Card {
@@ -11,6 +12,7 @@ export class Card {
     this.slot = (name) => root.querySelector(`[data-slot="${name}"]`);
     this.button = (name) => root.querySelector(`[data-act="${name}"]`);
     this.dialog = (name) => root.querySelector(`[data-dialog="${name}"]`);
+    scrollTogether(this.slot("left"), this.slot("right"));
   }
 
   /** "loading", "card", "empty" or "problem": which part of the skeleton is visible. */
@@ -21,8 +23,8 @@ export class Card {
 
   show(item) {
     this.slot("turns").replaceChildren(...turns(item.messages));
-    showText(this.slot("left"), item.left);
-    showText(this.slot("right"), item.right);
+    showMarkdown(this.slot("left"), item.left);
+    showMarkdown(this.slot("right"), item.right);
     for (const name of ["left", "right"]) this.slot(name).scrollTop = 0;
     this.stand("card");
     const talk = this.slot("conversation");
@@ -47,10 +49,29 @@ export class Card {
     status.dataset.tone = tone;
   }
 
+  /** How the last verdict fares; it stays until the next one. */
+  delivery(text, tone = "") {
+    const delivery = this.slot("delivery");
+    delivery.textContent = text;
+    delivery.dataset.tone = tone;
+  }
+
+  focusVerdict(choice) {
+    this.choices[choice === null ? 0 : choice - 1].focus();
+  }
+
   banner(text) {
     const banner = this.slot("banner");
     banner.hidden = text === "";
     banner.textContent = text;
+  }
+
+  /** What a practice item was about: the better answer is marked, the reason stands above. */
+  lesson({ better, agreed, explanation }) {
+    const words = agreed ? texts.lesson_agreed : texts.lesson_differed;
+    this.banner(`${fill(words, { better: better.toUpperCase() })} ${explanation} ${texts.lesson_on}`);
+    this.say(texts.lesson_status);
+    this.slot("banner").scrollIntoView({ block: "center" });
   }
 
   empty(title, body) {
@@ -91,7 +112,7 @@ function turns(messages) {
     const said = document.createElement("div");
     said.className = "turn-text";
     said.dir = "auto";
-    showText(said, message.content);
+    showMarkdown(said, message.content);
     turn.append(who, said);
     return turn;
   });

@@ -9,6 +9,11 @@ export function showHistory(list, ratings, reopen) {
   list.parentElement.dataset.empty = String(ratings.length === 0);
 }
 
+/** How often this person was right where that can be known; nothing while it is not. */
+export function showChecks(line, { ok, of }) {
+  if (line !== null) line.textContent = of > 0 ? fill(texts.checks, { ok, of }) : "";
+}
+
 function row(rating, reopen) {
   const entry = document.createElement("li");
   const when = document.createElement("time");

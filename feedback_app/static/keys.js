@@ -14,6 +14,15 @@ export function listen(actions, card) {
     event.preventDefault();
     action(event);
   });
+  document.addEventListener("click", giveUpFocus);
+}
+
+/** A button that was clicked with a pointer keeps no focus: Enter would press it once more. */
+function giveUpFocus(event) {
+  const control = event.target.closest?.("button");
+  if (event.detail > 0 && control != null && control === document.activeElement && !control.closest("dialog")) {
+    control.blur();
+  }
 }
 
 function free(event) {

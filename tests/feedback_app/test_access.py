@@ -44,6 +44,7 @@ WRONG_ROLES = (
     ("reader", "GET", "/api/v1/next"),
     ("reader", "POST", "/api/v1/ratings"),
     ("reader", "POST", "/api/v1/skips"),
+    ("reader", "POST", "/api/v1/flags"),
     ("reader", "GET", "/api/v1/ratings/mine"),
     ("reader", "POST", "/api/v1/rounds"),
 )

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from feedback_app.api_rating import STRENGTH
-from rlhf.store import comparisons, events, ratings, schema
+from rlhf.store import comparisons, events, flags, known, prompts, queue, ratings, schema
 from tests.feedback_app.conftest import Site
 from tests.seeded import ask, queued
 
@@ -112,6 +112,103 @@ def test_undo_is_a_new_revision_of_ones_own_rating(site: Site, ann: TestClient) 
     assert bob.post(f"{path}/revise", json={**body, "submission_id": "his"}).status_code == 403
 
 
+def test_remarks_come_back_as_they_were_given_whatever_the_sides(
+    site: Site, ann: TestClient
+) -> None:
+    queued(site.store, 1)
+    item = ann.get("/api/v1/next").json()
+    said = {
+        "reason": "B invents a rule",
+        "attributes": {"honest": "a", "helpful": "same", "harmless": "b"},
+        "edited": "A better one.",
+    }
+    saved = ann.post("/api/v1/ratings", json=verdict(item, 2, **said)).json()
+    opened = ann.get(f"/api/v1/ratings/{saved['rating_id']}").json()
+    assert {name: opened[name] for name in said} == said
+    (one,) = kept(site)
+    honest = one.attributes["honest"]
+    assert honest is not None
+    with site.store.read() as tx:
+        assert comparisons.response(tx, honest).text == item["left"]["text"]
+
+
+def test_an_attribute_that_is_not_asked_for_is_refused(site: Site, ann: TestClient) -> None:
+    queued(site.store, 1)
+    item = ann.get("/api/v1/next").json()
+    refused = ann.post("/api/v1/ratings", json=verdict(item, 2, attributes={"funny": "a"}))
+    assert refused.status_code == 422
+    assert "asked for are: helpful, honest, harmless" in refused.json()["error"]
+    assert kept(site) == []
+
+
+def test_a_flag_is_about_ones_own_comparison_in_hand_or_rated(site: Site, ann: TestClient) -> None:
+    queued(site.store, 1)
+    item = ann.get("/api/v1/next").json()
+    body = {"lease_id": item["lease_id"], "note": "names a real person"}
+    assert ann.post("/api/v1/flags", json=body).json() == {"flagged": True}
+    bob = site.signed_in("bob", "annotator")
+    assert bob.post("/api/v1/flags", json=body).status_code == 403
+    saved = ann.post("/api/v1/ratings", json=verdict(item, 2)).json()
+    body = {"rating_id": saved["rating_id"], "note": "and a phone number"}
+    assert ann.post("/api/v1/flags", json=body).status_code == 200
+    assert bob.post("/api/v1/flags", json=body).status_code == 403
+    assert ann.post("/api/v1/flags", json={"note": "what?"}).status_code == 422
+    with site.store.read() as tx:
+        (one,) = flags.flags(tx, 10)
+    assert one.note == "and a phone number"
+
+
+def test_a_check_looks_like_any_other_comparison(site: Site, ann: TestClient) -> None:
+    """Until the chance of one in twenty has come up, which takes at most a few hundred."""
+    queued(site.store, 400)
+    _known(site, explained=False)
+    given, kinds = [], []
+    while "check" not in kinds:
+        item = ann.get("/api/v1/next").json()
+        answer = ann.post("/api/v1/ratings", json=verdict(item, 2)).json()
+        with site.store.read() as tx:
+            slot = queue.own_lease(tx, item["lease_id"], kept(site)[0].annotator_id).assignment_id
+            kinds.append(
+                tx.execute(schema.assignments.select().where(schema.assignments.c.id == slot))
+                .one()
+                .kind
+            )
+        given.append((shape_of(item), shape_of(answer)))
+    assert len(set(map(str, given))) == 1
+
+
+def shape_of(told: Any) -> Any:
+    """An answer of the API without what differs from one comparison to the next."""
+    if isinstance(told, dict):
+        return {name: shape_of(value) for name, value in told.items()}
+    return told if told is None else type(told).__name__
+
+
+def _known(site: Site, *, explained: bool) -> None:
+    messages = [{"role": "user", "content": "Are you open?"}]
+    with site.store.write() as tx:
+        prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
+        why = "It answers." if explained else None
+        digest = prompts.digest_of(messages)
+        known.add_known(tx, [known.Known(digest, "Until six.", "What?", why)])
+
+
+@pytest.mark.parametrize("agree", [True, False])
+def test_practice_is_announced_and_explained(site: Site, ann: TestClient, agree: bool) -> None:
+    _known(site, explained=True)
+    queued(site.store, 1)
+    item = ann.get("/api/v1/next").json()
+    assert item["practice"] == {"number": 1, "of": 3}
+    better = "a" if item["left"]["text"] == "Until six." else "b"
+    choice = 2 if (better == "a") == agree else 6
+    answer = ann.post("/api/v1/ratings", json=verdict(item, choice)).json()
+    assert answer["lesson"] == {"better": better, "agreed": agree, "explanation": "It answers."}
+    work = ann.get("/api/v1/next").json()
+    assert work["practice"] is None
+    assert ann.post("/api/v1/ratings", json=verdict(work, 1)).json()["lesson"] is None
+    assert ann.get("/api/v1/me").json()["checks"] == {"ok": 0, "of": 0}
+
+
 def test_nothing_an_annotator_gets_tells_which_model_wrote_it(site: Site, ann: TestClient) -> None:
     queued(site.store, 2)
     item = ann.get("/api/v1/next").json()
@@ -122,6 +219,7 @@ def test_nothing_an_annotator_gets_tells_which_model_wrote_it(site: Site, ann: T
         "left",
         "right",
         "seconds_left",
+        "practice",
         "progress",
     }
     assert set(item["left"]) == set(item["right"]) == {"text"}
