@@ -104,7 +104,8 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
                 checks=checks,
             )
             progress = _progress(tx, caller.id)
-            practised = known.practised(tx, caller.id)
+            practising = isinstance(lease, queue.Lease) and lease.kind == "practice"
+            number = known.practised(tx, caller.id) + 1 if practising else None
         if isinstance(lease, queue.Empty):
             return {"empty": lease.reason, "until": lease.until, "progress": progress}
         return {
@@ -114,9 +115,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             "left": {"text": lease.left.text},
             "right": {"text": lease.right.text},
             "seconds_left": lease.expires_at - now,
-            "practice": {"number": practised + 1, "of": asking.practice}
-            if lease.kind == "practice"
-            else None,
+            "practice": None if number is None else {"number": number, "of": asking.practice},
             "progress": progress,
         }
 

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from rlhf.errors import NotFound
-from rlhf.store import schema, validate
+from rlhf.store import schema, slots, validate
 
 PURPOSES = ("train", "active", "evaluation", "known", "repeat", "imported")
 """Drawn uniformly to teach reward models; asked because they were unsure; drawn uniformly to
@@ -170,10 +170,12 @@ def responses_of(tx: Connection, checkpoint: str | None, purpose: str) -> list[R
     return [Response(**row._mapping) for row in rows]
 
 
+_BY_ID = select(schema.comparisons).where(schema.comparisons.c.id == bindparam("comparison"))
+
+
 def comparison(tx: Connection, comparison_id: int) -> Comparison:
     """One comparison. Raises NotFound."""
-    table = schema.comparisons
-    row = tx.execute(select(table).where(table.c.id == comparison_id)).first()
+    row = tx.execute(_BY_ID, {"comparison": comparison_id}).first()
     if row is None:
         raise NotFound(f"no comparison {comparison_id}")
     return Comparison(**row._mapping)
@@ -196,14 +198,9 @@ def newest_texts(tx: Connection, count: int) -> list[tuple[list[dict[str, str]],
     return [(messages, first, second) for messages, first, second in rows]
 
 
-def asked_of_anybody() -> ColumnElement[bool]:
-    """Slots that are free to all: checks and repeats belong to the annotator whom they ask."""
-    return schema.assignments.c.kind.in_(("asked", "tiebreak"))
-
-
 def counts(tx: Connection, *, now: float | None = None) -> dict[str, int]:
     """Slots by what stands with them: open, leased, rated; none that check the annotator."""
-    table, every_slot = schema.assignments, asked_of_anybody()
+    table, every_slot = schema.assignments, slots.ASKED_OF_ANYBODY
     moment = time.time() if now is None else now
     done = tx.execute(select(func.count()).where(table.c.done, every_slot)).scalar_one()
     leased = tx.execute(

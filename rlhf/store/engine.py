@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pysqlite3
@@ -41,11 +42,14 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(rlhf_write=True)
+        alone = engine.dialect.name == "sqlite"
+        self._turn: AbstractContextManager[object] = threading.RLock() if alone else nullcontext()
+        """Threads of one process wait here; SQLite would let each sleep and try again."""
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; commits at the end, rolls back on any error."""
-        with _in_words(), self._writer.begin() as tx:
+        with _in_words(), self._turn, self._writer.begin() as tx:
             yield tx
 
     @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, and_, case, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.engine import Row
 
 from rlhf.errors import NotFound
@@ -113,18 +113,21 @@ def practised(tx: Connection, annotator_id: int) -> int:
     )
 
 
+_WORKED = select(
+    exists().where(
+        schema.ratings.c.annotator_id == bindparam("annotator"),
+        schema.ratings.c.lease_id == schema.leases.c.id,
+        schema.assignments.c.id == schema.leases.c.assignment_id,
+        schema.assignments.c.kind != "practice",
+    )
+)
+
+
 def practice_left(tx: Connection, annotator_id: int, wanted: int) -> bool:
     """Whether the annotator has still to practise; who has rated before never has."""
     if wanted <= 0:
         return False
-    table, slot, lease = schema.ratings, schema.assignments, schema.leases
-    worked = exists().where(
-        table.c.annotator_id == annotator_id,
-        table.c.lease_id == lease.c.id,
-        slot.c.id == lease.c.assignment_id,
-        slot.c.kind != "practice",
-    )
-    if tx.execute(select(worked)).scalar_one():
+    if tx.execute(_WORKED, {"annotator": annotator_id}).scalar_one():
         return False
     return practised(tx, annotator_id) < wanted
 
@@ -160,15 +163,17 @@ def queue_known(
     return int(made.scalar_one()), sides
 
 
+_LESSON = (
+    select(schema.comparisons.c.expected, schema.comparisons.c.explanation)
+    .join(schema.assignments, schema.assignments.c.comparison_id == schema.comparisons.c.id)
+    .join(schema.leases, schema.leases.c.assignment_id == schema.assignments.c.id)
+    .where(schema.leases.c.id == bindparam("lease"), schema.assignments.c.kind == "practice")
+)
+
+
 def lesson(tx: Connection, lease_id: str) -> Lesson | None:
     """What the practice item of a lease teaches; None where it is no practice."""
-    table, slot, lease = schema.comparisons, schema.assignments, schema.leases
-    row = tx.execute(
-        select(table.c.expected, table.c.explanation)
-        .join(slot, slot.c.comparison_id == table.c.id)
-        .join(lease, lease.c.assignment_id == slot.c.id)
-        .where(lease.c.id == lease_id, slot.c.kind == "practice")
-    ).first()
+    row = tx.execute(_LESSON, {"lease": lease_id}).first()
     return None if row is None else Lesson(row.expected, row.explanation)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Forbidden, InputError, NotFound
@@ -121,7 +121,7 @@ def open_session(tx: Connection, person_id: int, *, now: float | None = None) ->
 
 def person_of_session(tx: Connection, token: str, now: float | None = None) -> Person | None:
     """Whose session it is, while it lasts."""
-    return _holder(tx, schema.sessions, token, now)
+    return _holder(tx, _SESSION, token, now)
 
 
 def close_session(tx: Connection, token: str) -> None:
@@ -144,7 +144,7 @@ def issue_token(
 
 def person_of_token(tx: Connection, token: str, now: float | None = None) -> Person | None:
     """Whose API token it is, while it lasts."""
-    return _holder(tx, schema.tokens, token, now)
+    return _holder(tx, _TOKEN, token, now)
 
 
 def set_password(tx: Connection, person_id: int, password: str) -> None:
@@ -209,16 +209,24 @@ def _issue(
     return token
 
 
-def _holder(tx: Connection, table: Table, token: str, now: float | None) -> Person | None:
-    row = tx.execute(
+def _held(table: Table) -> Select[Any]:
+    """Whose :digest it is at :now."""
+    return (
         select(schema.people)
         .join(table, table.c.person_id == schema.people.c.id)
         .where(
-            table.c.digest == _digest(token),
-            table.c.expires_at > _moment(now),
+            table.c.digest == bindparam("digest"),
+            table.c.expires_at > bindparam("now"),
             schema.people.c.active,
         )
-    ).first()
+    )
+
+
+_SESSION, _TOKEN = _held(schema.sessions), _held(schema.tokens)
+
+
+def _holder(tx: Connection, query: Select[Any], token: str, now: float | None) -> Person | None:
+    row = tx.execute(query, {"digest": _digest(token), "now": _moment(now)}).first()
     return None if row is None else _person(row)
 
 

@@ -13,11 +13,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, exists, func, or_, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
-from rlhf.store import checking, comparisons, schema, validate
+from rlhf.store import checking, schema, slots, validate
 from rlhf.store.checking import NO_CHECKS, Checks
 
 Reason = Literal["nothing_queued", "all_rated", "all_leased", "you_rated_the_rest"]
@@ -77,15 +77,17 @@ def lease_next(
     `rng_seed` makes all chances repeatable.
     """
     moment = time.time() if now is None else now
-    for held in tx.execute(_held(annotator_id, moment)).all():
+    whose = {"annotator": annotator_id, "now": moment}
+    for held in tx.execute(slots.HELD, whose).all():
         if held.id != after:
             return _lease(tx, held)
     lesson = checking.lesson_due(tx, annotator_id, checks, rng_seed)
     if lesson is not None:
         return _grant(tx, *lesson, annotator_id, moment, minutes)
-    free = tx.execute(_free(tx, annotator_id, moment)).first()
+    several = tx.dialect.name == "postgresql"
+    free = tx.execute(slots.FREE_LOCKING if several else slots.FREE, whose).first()
     if free is None:
-        return _empty(tx, annotator_id, moment)
+        return _empty(tx, whose)
     check = checking.check_due(tx, annotator_id, checks, rng_seed)
     if check is not None:
         return _grant(tx, *check, annotator_id, moment, minutes)
@@ -121,9 +123,7 @@ def skip(
     said = select(schema.skips.c.id).where(schema.skips.c.lease_id == lease_id)
     if tx.execute(said).first():
         return
-    assignment = tx.execute(
-        select(schema.assignments).where(schema.assignments.c.id == lease.assignment_id)
-    ).one()
+    assignment = tx.execute(slots.BY_ID, {"slot_id": lease.assignment_id}).one()
     if assignment.done and assignment.annotator_id == annotator_id:
         raise Conflict("this comparison is rated already; undo it to change the verdict")
     tx.execute(
@@ -140,12 +140,12 @@ def skip(
         .where(schema.assignments.c.lease_id == lease_id, ~schema.assignments.c.done)
         .values(annotator_id=None, lease_id=None, expires_at=None)
     )
-    tx.execute(update(schema.leases).where(schema.leases.c.id == lease_id).values(ended_at=moment))
+    tx.execute(slots.END, {"lease": lease_id, "now": moment})
 
 
 def own_lease(tx: Connection, lease_id: str, annotator_id: int) -> Row[Any]:
     """The row of a lease. Raises NotFound, or Forbidden for somebody else's."""
-    lease = tx.execute(select(schema.leases).where(schema.leases.c.id == lease_id)).first()
+    lease = tx.execute(slots.LEASE, {"lease": lease_id}).first()
     if lease is None:
         raise NotFound("no such lease; load the next comparison")
     if lease.annotator_id != annotator_id:
@@ -159,48 +159,6 @@ def leased_comparison(tx: Connection, lease_id: str, annotator_id: int) -> int:
     slot = schema.assignments
     asked = select(slot.c.comparison_id).where(slot.c.id == lease.assignment_id)
     return int(tx.execute(asked).scalar_one())
-
-
-def _held(annotator_id: int, moment: float) -> Select[Any]:
-    table, lease = schema.assignments, schema.leases
-    return (
-        select(lease)
-        .join(table, table.c.lease_id == lease.c.id)
-        .where(table.c.annotator_id == annotator_id, ~table.c.done, table.c.expires_at > moment)
-        .order_by(lease.c.granted_at, lease.c.id)
-    )
-
-
-def _untouched_by(annotator_id: int) -> Any:
-    """Comparisons that the annotator neither holds, nor rated, nor skipped."""
-    table, mine = schema.assignments, schema.assignments.alias("mine")
-    return ~exists().where(
-        mine.c.comparison_id == table.c.comparison_id,
-        mine.c.annotator_id == annotator_id,
-        or_(mine.c.done, mine.c.id != table.c.id),
-    ) & ~exists().where(
-        schema.skips.c.comparison_id == table.c.comparison_id,
-        schema.skips.c.annotator_id == annotator_id,
-    )
-
-
-def _free(tx: Connection, annotator_id: int, moment: float) -> Select[Any]:
-    table, comparison = schema.assignments, schema.comparisons
-    wanted = (
-        select(table, comparison.c.prompt_id, comparison.c.response_lo, comparison.c.response_hi)
-        .join(comparison, comparison.c.id == table.c.comparison_id)
-        .where(
-            ~table.c.done,
-            or_(table.c.expires_at.is_(None), table.c.expires_at <= moment),
-            comparisons.asked_of_anybody(),
-            _untouched_by(annotator_id),
-        )
-        .order_by(table.c.rank, table.c.comparison_id, table.c.slot)
-        .limit(1)
-    )
-    if tx.dialect.name == "postgresql":
-        wanted = wanted.with_for_update(skip_locked=True, of=table)
-    return wanted
 
 
 def _shuffled(free: Row[Any], annotator_id: int, rng_seed: int | None) -> list[int]:
@@ -220,39 +178,31 @@ def _grant(
 ) -> Lease:
     lease_id, submission_id = str(uuid.uuid4()), str(uuid.uuid4())
     until = moment + minutes * 60
-    tx.execute(
-        update(schema.assignments)
-        .where(schema.assignments.c.id == assignment_id)
-        .values(annotator_id=annotator_id, lease_id=lease_id, expires_at=until)
-    )
-    tx.execute(
-        schema.leases.insert().values(
-            id=lease_id,
-            assignment_id=assignment_id,
-            annotator_id=annotator_id,
-            submission_id=submission_id,
-            left_response=sides[0],
-            right_response=sides[1],
-            granted_at=moment,
-            expires_at=until,
-        )
-    )
-    row = tx.execute(select(schema.leases).where(schema.leases.c.id == lease_id)).one()
+    given = {"slot_id": assignment_id, "annotator": annotator_id, "lease": lease_id, "until": until}
+    tx.execute(slots.GIVE, given)
+    row = tx.execute(
+        _NEW_LEASE,
+        {
+            "id": lease_id,
+            "assignment_id": assignment_id,
+            "annotator_id": annotator_id,
+            "submission_id": submission_id,
+            "left_response": sides[0],
+            "right_response": sides[1],
+            "granted_at": moment,
+            "expires_at": until,
+        },
+    ).one()
     return _lease(tx, row)
 
 
+_NEW_LEASE = schema.leases.insert().returning(schema.leases)
+
+
 def _lease(tx: Connection, lease: Row[Any]) -> Lease:
-    slot = schema.assignments
-    found = tx.execute(
-        select(slot.c.comparison_id, slot.c.kind, schema.prompts.c.id, schema.prompts.c.messages)
-        .join(schema.comparisons, schema.comparisons.c.id == schema.assignments.c.comparison_id)
-        .join(schema.prompts, schema.prompts.c.id == schema.comparisons.c.prompt_id)
-        .where(schema.assignments.c.id == lease.assignment_id)
-    ).one()
-    both = select(schema.responses.c.id, schema.responses.c.text).where(
-        schema.responses.c.id.in_([lease.left_response, lease.right_response])
-    )
-    texts = {row.id: row.text for row in tx.execute(both)}
+    found = tx.execute(slots.CONTENT, {"slot_id": lease.assignment_id}).one()
+    shown = {"left_response": lease.left_response, "right_response": lease.right_response}
+    texts = {row.id: row.text for row in tx.execute(slots.TEXTS, shown)}
     return Lease(
         lease_id=lease.id,
         submission_id=lease.submission_id,
@@ -268,16 +218,10 @@ def _lease(tx: Connection, lease: Row[Any]) -> Lease:
     )
 
 
-def _empty(tx: Connection, annotator_id: int, moment: float) -> Empty:
-    table = schema.assignments
-    if not tx.execute(select(func.count()).select_from(table)).scalar_one():
+def _empty(tx: Connection, whose: dict[str, Any]) -> Empty:
+    if not tx.execute(slots.ANY).scalar_one():
         return Empty("nothing_queued", None)
-    waiting = (~table.c.done, comparisons.asked_of_anybody())
-    if not tx.execute(select(func.count()).where(*waiting)).scalar_one():
+    if not tx.execute(slots.WAITING).scalar_one():
         return Empty("all_rated", None)
-    until = tx.execute(
-        select(func.min(table.c.expires_at)).where(
-            *waiting, table.c.expires_at > moment, _untouched_by(annotator_id)
-        )
-    ).scalar_one()
+    until = tx.execute(slots.NEXT_END, whose).scalar_one()
     return Empty("all_leased", until) if until else Empty("you_rated_the_rest", None)

@@ -12,11 +12,11 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
-from rlhf.store import comparisons, events, queue, schema, verdicts
+from rlhf.store import comparisons, events, queue, schema, slots, verdicts
 from rlhf.store.verdicts import Verdict as Verdict
 
 
@@ -100,15 +100,11 @@ def record_rating(
     verdicts.check(tx, verdict, shown)
     if earlier := _submitted(tx, submission_id, annotator_id, verdict):
         return earlier
-    assignment = tx.execute(
-        select(schema.assignments).where(schema.assignments.c.id == lease.assignment_id)
-    ).one()
+    assignment = tx.execute(slots.BY_ID, {"slot_id": lease.assignment_id}).one()
     if assignment.done or assignment.annotator_id != annotator_id:
         raise TooLate(annotator_id, assignment.comparison_id, verdict)
-    tx.execute(
-        update(schema.assignments).where(schema.assignments.c.id == assignment.id).values(done=True)
-    )
-    tx.execute(update(schema.leases).where(schema.leases.c.id == lease_id).values(ended_at=moment))
+    tx.execute(slots.CLOSE, {"slot_id": assignment.id})
+    tx.execute(slots.END, {"lease": lease_id, "now": moment})
     values = {
         "comparison_id": assignment.comparison_id,
         "lease_id": lease_id,
@@ -192,13 +188,17 @@ def my_last(tx: Connection, annotator_id: int, count: int) -> list[Rating]:
     return [_rating(row) for row in rows]
 
 
+_PROGRESS = select(
+    func.count().label("total"),
+    func.count(case((schema.ratings.c.submitted_at > bindparam("since"), 1))).label("today"),
+).where(schema.ratings.c.annotator_id == bindparam("annotator"), schema.ratings.c.current)
+
+
 def my_progress(tx: Connection, annotator_id: int, now: float | None = None) -> Progress:
     """How much an annotator has rated."""
     moment = time.time() if now is None else now
-    table = schema.ratings
-    mine = select(func.count()).where(table.c.annotator_id == annotator_id, table.c.current)
-    today = tx.execute(mine.where(table.c.submitted_at > moment - DAY_S)).scalar_one()
-    return Progress(today=today, total=tx.execute(mine).scalar_one())
+    row = tx.execute(_PROGRESS, {"annotator": annotator_id, "since": moment - DAY_S}).one()
+    return Progress(today=row.today, total=row.total)
 
 
 def counts_by_person(tx: Connection) -> dict[int, int]:
@@ -231,17 +231,27 @@ def _ask_a_third(tx: Connection, comparison_id: int) -> None:
         tx.execute(slot.insert().values(**third, rank=-asked.priority))
 
 
+_SUBMITTED = select(
+    schema.ratings.c.id,
+    schema.ratings.c.annotator_id,
+    schema.ratings.c.body_digest,
+    schema.ratings.c.revision,
+).where(schema.ratings.c.submission_id == bindparam("submission"))
+
+
 def _submitted(
     tx: Connection, submission_id: str, annotator_id: int, verdict: Verdict
 ) -> Saved | None:
     """What an earlier submission of the same id stored. Raises Conflict for another body."""
-    table = schema.ratings
-    row = tx.execute(select(table).where(table.c.submission_id == submission_id)).first()
+    row = tx.execute(_SUBMITTED, {"submission": submission_id}).first()
     if row is None:
         return None
     if row.annotator_id != annotator_id or row.body_digest != verdict.digest:
         raise Conflict("this submission was saved with another verdict; undo it to change it")
     return Saved(row.id, row.revision, repeated=True)
+
+
+_NEW = schema.ratings.insert().returning(schema.ratings.c.id)
 
 
 def _insert(
@@ -254,18 +264,17 @@ def _insert(
     moment: float,
 ) -> Saved:
     row = tx.execute(
-        schema.ratings.insert()
-        .values(
+        _NEW,
+        {
             **values,
             **asdict(verdict),
-            annotator_id=annotator_id,
-            submission_id=submission_id,
-            body_digest=verdict.digest,
-            revision=revision,
-            current=True,
-            submitted_at=moment,
-        )
-        .returning(schema.ratings.c.id)
+            "annotator_id": annotator_id,
+            "submission_id": submission_id,
+            "body_digest": verdict.digest,
+            "revision": revision,
+            "current": True,
+            "submitted_at": moment,
+        },
     )
     return Saved(row.scalar_one(), revision, repeated=False)
 

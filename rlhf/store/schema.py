@@ -94,6 +94,8 @@ comparisons = Table(
     UniqueConstraint("response_lo", "response_hi", "purpose"),
     CheckConstraint("response_lo < response_hi", name="canonical_order"),
     Index(None, "prompt_id"),
+    Index(None, "purpose"),
+    Index(None, "repeat_of"),
 )
 
 assignments = Table(

@@ -10,10 +10,12 @@ the machine. Then Chromium: from the key that saves to the next comparison paint
 from __future__ import annotations
 
 import asyncio
+import ssl
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,39 +112,51 @@ def _comparison(prompt: int, low: int, high: int) -> dict[str, Any]:
     return {"prompt_id": prompt, "response_lo": low, "response_hi": high, **values}
 
 
-async def work(web: Web, session: str, delay: float, until: float, seen: Seen) -> None:
+async def work(client: httpx.AsyncClient, delay: float, until: float, seen: Seen) -> None:
     """One annotator: read, judge, save, and have the next one already."""
     await asyncio.sleep(delay)
-    async with httpx.AsyncClient(cookies={"rlhf": session}, timeout=30) as client:
-        item = (await client.get(f"{web.url}/api/v1/next")).json()
-        while time.monotonic() < until:
-            begun = time.perf_counter()
-            ahead = await client.get(f"{web.url}/api/v1/next", params={"after": item["lease_id"]})
-            fetched = time.perf_counter()
-            await asyncio.sleep(THINK_S)
-            body = {name: item[name] for name in ("lease_id", "submission_id")} | {"choice": 2}
-            sent = time.perf_counter()
-            saved = await client.post(f"{web.url}/api/v1/ratings", json=body)
-            done = time.perf_counter()
-            seen.errors += [one.text for one in (ahead, saved) if one.status_code != 200]
-            seen.next.append(1000 * (fetched - begun))
-            seen.save.append(1000 * (done - sent + fetched - begun))
-            item = ahead.json()
+    item = (await client.get("next")).json()
+    while time.monotonic() < until:
+        begun = time.perf_counter()
+        ahead = await client.get("next", params={"after": item["lease_id"]})
+        fetched = time.perf_counter()
+        await asyncio.sleep(THINK_S)
+        body = {name: item[name] for name in ("lease_id", "submission_id")} | {"choice": 2}
+        sent = time.perf_counter()
+        saved = await client.post("ratings", json=body)
+        done = time.perf_counter()
+        seen.errors += [one.text for one in (ahead, saved) if one.status_code != 200]
+        seen.next.append(1000 * (fetched - begun))
+        seen.save.append(1000 * (done - sent + fetched - begun))
+        item = ahead.json()
 
 
 async def load(web: Web, sessions: Sequence[str], seconds: float) -> Seen:
     """Everybody at work; what was seen after the first seconds."""
     seen, warming = Seen(), Seen()
-    now = time.monotonic()
     spread = [THINK_S * number / len(sessions) for number in range(len(sessions))]
-    for last, told in ((WARM_S, warming), (seconds, seen)):
-        until = time.monotonic() + last
-        await asyncio.gather(
-            *(
-                work(web, session, delay, until, told)
-                for session, delay in zip(sessions, spread, strict=True)
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    async with AsyncExitStack() as open_clients:
+        clients = [
+            await open_clients.enter_async_context(
+                httpx.AsyncClient(
+                    base_url=f"{web.url}/api/v1/",
+                    cookies={"rlhf": session},
+                    timeout=30,
+                    verify=plain,
+                )
             )
-        )
+            for session in sessions
+        ]
+        now = time.monotonic()
+        for last, told in ((WARM_S, warming), (seconds, seen)):
+            until = time.monotonic() + last
+            await asyncio.gather(
+                *(
+                    work(client, delay, until, told)
+                    for client, delay in zip(clients, spread, strict=True)
+                )
+            )
     print(f"{len(seen.save)} ratings in {time.monotonic() - now - WARM_S:.0f} s", flush=True)
     return seen
 

@@ -66,6 +66,8 @@ def test_a_database_of_a_newer_program_is_left_alone(home: Path, store: Store) -
         tx.exec_driver_sql("DROP INDEX ix_assignments_next")
         for column in ("kind", "rank"):
             tx.exec_driver_sql(f"ALTER TABLE assignments DROP COLUMN {column}")
+        for column in ("purpose", "repeat_of"):
+            tx.exec_driver_sql(f"DROP INDEX ix_comparisons_{column}")
         for column in ("tiebreak", "explanation"):
             tx.exec_driver_sql(f"ALTER TABLE comparisons DROP COLUMN {column}")
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -143,8 +145,11 @@ def test_one_current_rating_each_is_a_constraint_on_postgresql_too() -> None:
 
 def test_the_grant_locks_its_row_on_postgresql() -> None:
     tx = create_autospec(Connection, dialect=POSTGRES)
-    statement = str(queue._free(tx, 1, 0.0).compile(dialect=POSTGRES))
-    assert "FOR UPDATE OF assignments SKIP LOCKED" in statement
+    tx.execute.return_value.all.return_value = []
+    tx.execute.return_value.first.return_value = None
+    queue.lease_next(tx, 1, minutes=1)
+    asked = [str(call.args[0].compile(dialect=POSTGRES)) for call in tx.execute.call_args_list]
+    assert any("FOR UPDATE OF assignments SKIP LOCKED" in statement for statement in asked)
 
 
 def test_what_an_older_program_wrote_survives_the_newest_migration(
@@ -203,6 +208,8 @@ def test_ratings_of_an_older_version_keep_their_meaning(home: Path) -> None:
         tx.exec_driver_sql("DROP INDEX ix_assignments_next")
         for column in ("kind", "rank"):
             tx.exec_driver_sql(f"ALTER TABLE assignments DROP COLUMN {column}")
+        for column in ("purpose", "repeat_of"):
+            tx.exec_driver_sql(f"DROP INDEX ix_comparisons_{column}")
         for column in ("tiebreak", "explanation"):
             tx.exec_driver_sql(f"ALTER TABLE comparisons DROP COLUMN {column}")
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")

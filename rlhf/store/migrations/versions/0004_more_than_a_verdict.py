@@ -19,6 +19,8 @@ def upgrade() -> None:
         sa.Column("tiebreak", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
     op.add_column("comparisons", sa.Column("explanation", sa.Text(), nullable=True))
+    op.create_index(op.f("ix_comparisons_purpose"), "comparisons", ["purpose"])
+    op.create_index(op.f("ix_comparisons_repeat_of"), "comparisons", ["repeat_of"])
     op.add_column(
         "assignments",
         sa.Column("kind", sa.String(length=16), server_default="asked", nullable=False),
