@@ -81,6 +81,8 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/account/password", SIGNED_IN),
     _rule("POST", "/sign-out", SIGNED_IN),
     _rule("GET", "/api/v1/me", SIGNED_IN),
+    _rule("GET", "/api/v1/guidelines", RATERS),
+    _rule("POST", "/api/v1/guidelines/read", RATERS),
     _rule("GET", "/api/v1/next", RATERS),
     _rule("POST", "/api/v1/leases/*", RATERS),
     _rule("POST", "/api/v1/ratings", RATERS),

@@ -11,23 +11,30 @@ from html import escape
 
 import gradio as gr
 
-from feedback_app import texts
+from feedback_app import api_guidelines, texts
 from feedback_app.theme import HEADER, module
+from rlhf.store import Store
 
 OPENED = 'document.dispatchEvent(new Event("history-opened"));'
 """Gradio builds what an accordion holds only when it is opened: the list asks to be filled."""
 
 
-def annotate_page(attributes: Sequence[str], root_path: str) -> gr.Blocks:
+def annotate_page(store: Store, attributes: Sequence[str], root_path: str) -> gr.Blocks:
     """The page as Gradio blocks: header, guidelines, rating card, latest ratings.
 
     `attributes` are what annotators may compare two answers in, beside the verdict.
     """
+
+    def in_force() -> str:
+        with store.read() as tx:
+            version, text, _ = api_guidelines.in_force(tx)
+        return f"{text}\n\n*{texts.GUIDELINES_VERSION.format(version=version)}*"
+
     page = gr.Blocks(title=f"{texts.ANNOTATE['title']} · {texts.PRODUCT}", fill_width=True)
     with page:
         gr.HTML(html_template=HEADER, js_on_load=None, apply_default_css=False)
         with gr.Accordion(texts.GUIDELINES_TITLE, open=False, elem_id="guidelines"):
-            gr.Markdown(texts.GUIDELINES)
+            gr.Markdown(in_force)
         gr.HTML(
             html_template=skeleton(attributes, root_path),
             js_on_load=module("annotate.js", root_path).replace(
@@ -77,6 +84,7 @@ def skeleton(attributes: Sequence[str], root_path: str) -> str:
         aria-keyshortcuts="Enter">{_text("save")} <kbd aria-hidden="true">Enter</kbd></button>
     </div>
   </div>
+  {_guidelines_dialog()}
   {_skip_dialog()}
   {_flag_dialog()}
   {_keys_dialog()}
@@ -165,6 +173,18 @@ def _stand(kind: str, art: str, action: str, label: str, root_path: str | None =
     )
 
 
+def _guidelines_dialog() -> str:
+    return (
+        '<dialog data-dialog="guidelines" aria-labelledby="guidelines-title">'
+        f'<form method="dialog"><h2 id="guidelines-title">{escape(texts.GUIDELINES_TITLE)}</h2>'
+        '<p class="changed" data-slot="guidelines-changed"></p>'
+        '<div class="guidelines-text" data-slot="guidelines-text" tabindex="0" role="region" '
+        'aria-labelledby="guidelines-title"></div><div class="dialog-actions">'
+        f'<button class="primary" value="read" autofocus>{_text("guidelines_read")} '
+        '<kbd aria-hidden="true">Enter</kbd></button></div></form></dialog>'
+    )
+
+
 def _skip_dialog() -> str:
     reasons = "".join(
         f'<label><input type="radio" name="reason" value="{escape(code)}"'
@@ -175,6 +195,8 @@ def _skip_dialog() -> str:
     return (
         '<dialog data-dialog="skip" aria-labelledby="skip-title"><form method="dialog">'
         f'<h2 id="skip-title">{_text("skip_title")}</h2>{reasons}'
+        f'<input type="text" maxlength="900" dir="auto" data-slot="skip-note" '
+        f'aria-label="{_text("skip_note")}" placeholder="{_text("skip_note")}">'
         '<div class="dialog-actions">'
         f'<button class="quiet" type="button" data-close>{_text("cancel")}</button>'
         f'<button class="primary" value="skip">{_text("skip_confirm")} '

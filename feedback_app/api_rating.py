@@ -16,7 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from feedback_app.sessions import caller_of
 from rlhf.errors import Forbidden, InputError
 from rlhf.settings import Feedback
-from rlhf.store import Connection, Store, comparisons, flags, known, prompts, queue, ratings
+from rlhf.store import (
+    Connection,
+    Store,
+    comparisons,
+    flags,
+    guidelines,
+    known,
+    prompts,
+    queue,
+    ratings,
+)
 from rlhf.store.checking import Checks
 
 TIE = 4
@@ -80,12 +90,14 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         with store.read() as tx:
             progress = _progress(tx, caller.id)
             mine = known.own_outcomes(tx, caller.id)
+            read = guidelines.confirmed(tx, caller.id)
         return {
             "id": caller.id,
             "name": caller.name,
             "role": caller.role,
             "progress": progress,
             "checks": {"ok": mine.ok, "of": mine.ok + mine.wrong},
+            "guidelines": read,
         }
 
     @routes.get("/next")
@@ -104,10 +116,12 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
                 checks=checks,
             )
             progress = _progress(tx, caller.id)
+            stand = guidelines.in_force(tx)
             practising = isinstance(lease, queue.Lease) and lease.kind == "practice"
             number = known.practised(tx, caller.id) + 1 if practising else None
         if isinstance(lease, queue.Empty):
-            return {"empty": lease.reason, "until": lease.until, "progress": progress}
+            told = {"progress": progress, "guidelines": stand}
+            return {"empty": lease.reason, "until": lease.until, **told}
         return {
             "lease_id": lease.lease_id,
             "submission_id": lease.submission_id,
@@ -117,6 +131,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             "seconds_left": lease.expires_at - now,
             "practice": None if number is None else {"number": number, "of": asking.practice},
             "progress": progress,
+            "guidelines": stand,
         }
 
     @routes.post("/leases/{lease_id}/renew")

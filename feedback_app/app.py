@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from feedback_app import texts
 from feedback_app.annotate import annotate_page
+from feedback_app.api_guidelines import guidelines_routes
 from feedback_app.api_rating import rating_routes
 from feedback_app.api_service import service_routes
 from feedback_app.checkpoints import checkpoints_page
@@ -37,6 +38,7 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
     app.include_router(static_routes(root_path))
     app.include_router(sign_in_routes(store, sessions, root_path))
     app.include_router(rating_routes(store, settings.feedback))
+    app.include_router(guidelines_routes(store))
     app.include_router(service_routes(store, home, settings.feedback.ratings_per_round))
 
     async def who(request: Request) -> str | None:
@@ -44,7 +46,10 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
         return caller_of(request).name
 
     pages = {
-        "/annotate": (annotate_page(settings.feedback.attributes, root_path), ("annotate.css",)),
+        "/annotate": (
+            annotate_page(store, settings.feedback.attributes, root_path),
+            ("annotate.css",),
+        ),
         "/operate": (operate_page(store, settings, home), ("operate.css",)),
         "/reward": (reward_page(store), ("operate.css",)),
         "/checkpoints": (checkpoints_page(store, home), ("operate.css",)),

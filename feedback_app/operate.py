@@ -15,6 +15,7 @@ import gradio as gr
 import pandas as pd
 
 from feedback_app import loop_state, operate_tables, radar_plot, texts
+from feedback_app.operate_guidelines import guidelines_tab
 from feedback_app.theme import HEADER
 from rlhf import pace
 from rlhf.errors import RLHFError
@@ -101,6 +102,8 @@ def operate_page(store: Store, settings: Settings, home: Path) -> gr.Blocks:
             link = gr.Textbox(
                 label=words["link"], interactive=False, buttons=["copy"], elem_id="link"
             )
+        with gr.Tab(words["guidelines"]):
+            guidelines_tab(page, store)
         with gr.Tab(words["flags"]):
             flagged = gr.Dataframe(
                 interactive=False,

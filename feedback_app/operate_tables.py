@@ -16,6 +16,7 @@ from rlhf.store import (
     comparisons,
     events,
     flags,
+    guidelines,
     known,
     metrics,
     people,
@@ -110,6 +111,24 @@ def flagged(tx: Connection) -> pd.DataFrame:
         for one in flags.flags(tx, FLAGS)
     ]
     return pd.DataFrame(rows, columns=["at", "who", "note", "about", "seen by"])
+
+
+def guideline_versions(tx: Connection) -> pd.DataFrame:
+    """Every version of the guidelines, newest first, and how many ratings rest on it."""
+    rated = guidelines.rated_by(tx)
+    rows = [
+        {
+            "version": one.version,
+            "new in it": one.changed,
+            "by": one.by,
+            "since": _when(one.written_at),
+            "ratings": rated.get(one.version, 0),
+        }
+        for one in guidelines.versions(tx)
+    ]
+    first = {"version": guidelines.BUILT_IN, "new in it": "", "by": texts.PRODUCT, "since": ""}
+    rows.append({**first, "ratings": rated.get(guidelines.BUILT_IN, 0)})
+    return pd.DataFrame(rows)
 
 
 def recent_events(tx: Connection) -> pd.DataFrame:

@@ -83,6 +83,7 @@ REFUSED: Final = {
 }
 
 GUIDELINES_TITLE: Final = "Guidelines: how to judge"
+GUIDELINES_VERSION: Final = "Guidelines, version {version}."
 GUIDELINES: Final = """\
 Read the conversation, then both answers to its last message. Decide which answer you would
 rather have received, and how strongly.
@@ -137,7 +138,9 @@ ANNOTATE: Final = {
     "remarks_keys": "All of this is optional. Ctrl+Enter saves from here; Esc goes back to the "
     "verdict.",
     "skip_title": "Why skip this one?",
+    "skip_note": "More about it, if you like",
     "skip_confirm": "Skip it",
+    "guidelines_read": "I have read them",
     "cancel": "Cancel",
     "close": "Close",
     "keys_title": "Keys",
@@ -215,6 +218,7 @@ BROWSER: Final[dict[str, object]] = {
     "lesson_on": "Press Enter to go on.",
     "lesson_status": "Practice: read the note above, then go on.",
     "left_revision": "Left as it was.",
+    "guidelines_changed": "New in version {version}: {changed}",
     "checks": "Where the better answer was known, you chose it in {ok} of {of}.",
     "change": "Change",
     "history_row": "{choice}",
@@ -269,6 +273,13 @@ OPERATE: Final = {
     "rounds": "Rounds",
     "people": "People",
     "events": "Events",
+    "guidelines": "Guidelines",
+    "guidelines_text": "What annotators read before they rate (Markdown)",
+    "guidelines_changed": "What is new, in a sentence for those who know the version before",
+    "guidelines_save": "Put a new version in force",
+    "guidelines_said": "The service says",
+    "guidelines_saved": "Version {version} is in force. Everybody is asked to read it before the "
+    "next rating.",
     "flags": "Flags",
     "see_flags": "Mark all as seen",
     "name": "Name",

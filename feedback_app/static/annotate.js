@@ -6,6 +6,7 @@ import { Card } from "./card.js";
 import { call, clock, fill, Refused } from "./client.js";
 import { askFlag, askSkip, wireDialogs } from "./dialogs.js";
 import { draftOf, keepDraft } from "./draft.js";
+import { Guidelines } from "./guidelines.js";
 import { showChecks, showHistory } from "./history.js";
 import { listen, seen } from "./keys.js";
 import { LeaseClock } from "./lease_clock.js";
@@ -23,6 +24,7 @@ export function start(root) {
   const remarks = new Remarks(root, { changed: keepThoughts, save, back: () => card.focusVerdict(choice) });
   const lease = new LeaseClock((text, urgent) => card.lease(text, urgent));
   const outbox = new Outbox({ say: (text, tone) => card.delivery(text, tone), acknowledged, signedOut });
+  const guidelines = new Guidelines(card);
   const active = activeClock();
   let item = null; // what is on screen: a lease or a rating that was opened again
   let ahead = null; // a promise of what comes after it
@@ -190,6 +192,7 @@ export function start(root) {
     const answer = ready === null ? null : await ready;
     if (answer === null || answer.lease_id === undefined) await again();
     else {
+      guidelines.stand(answer.guidelines);
       present(answer);
       card.say(texts.ready);
     }
@@ -204,6 +207,7 @@ export function start(root) {
     try {
       const answer = await call("GET", "next");
       card.progress(answer.progress);
+      guidelines.stand(answer.guidelines);
       if (answer.empty !== undefined) nothing(answer);
       else {
         present(answer);
@@ -325,6 +329,7 @@ export function start(root) {
     try {
       const me = await call("GET", "me");
       outbox.of(me.id);
+      guidelines.read = me.guidelines;
       card.progress(me.progress);
     } catch (problem) {
       failed(problem);

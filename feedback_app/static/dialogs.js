@@ -22,7 +22,9 @@ export function wireDialogs(card, { skip, flag }) {
 
 function wireSkip(dialog, skip) {
   const options = [...dialog.querySelectorAll("input[name=reason]")];
+  const note = dialog.querySelector('[data-slot="skip-note"]');
   dialog.addEventListener("keydown", (event) => {
+    if (event.target === note) return;
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     const option = options[Number(event.key) - 1];
     if (option !== undefined) {
@@ -32,8 +34,12 @@ function wireSkip(dialog, skip) {
   });
   dialog.addEventListener("close", () => {
     const chosen = options.find((option) => option.checked);
-    if (dialog.returnValue === "skip" && chosen !== undefined) skip(chosen.value);
+    if (dialog.returnValue === "skip" && chosen !== undefined) {
+      const more = note.value.trim();
+      skip(more === "" ? chosen.value : `${chosen.value}: ${more}`);
+    }
     dialog.returnValue = "";
+    note.value = "";
     options.forEach((option) => (option.checked = option === options[0]));
   });
 }

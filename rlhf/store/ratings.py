@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
-from rlhf.store import comparisons, events, queue, schema, slots, verdicts
+from rlhf.store import comparisons, events, guidelines, queue, schema, slots, verdicts
 from rlhf.store.verdicts import Verdict as Verdict
 
 
@@ -46,6 +46,8 @@ class Rating:
     order_shown: list[int]
     """Response ids as they stood: left, right. Empty for a rating that came from a file."""
     active_ms: int
+    guidelines: int | None
+    """The newest version of the guidelines that the annotator had read; None if none."""
     submitted_at: float
     current: bool
     withdrawn: bool
@@ -273,6 +275,7 @@ def _insert(
             "body_digest": verdict.digest,
             "revision": revision,
             "current": True,
+            "guidelines": guidelines.confirmed(tx, annotator_id),
             "submitted_at": moment,
         },
     )
@@ -309,6 +312,7 @@ def _rating(row: Row[Any]) -> Rating:
         edited=row.edited,
         order_shown=row.order_shown,
         active_ms=row.active_ms,
+        guidelines=row.guidelines,
         submitted_at=row.submitted_at,
         current=row.current,
         withdrawn=row.withdrawn,

@@ -82,7 +82,7 @@ comparisons = Table(
     _id(),
     _to("prompts", "prompt_id"),
     _to("responses", "response_lo"),
-    _to("responses", "response_hi"),
+    _to("responses", "response_hi", optional=True),
     Column("purpose", String(16), nullable=False),
     _to("rounds", "round_id", optional=True),
     _to("responses", "expected", optional=True),
@@ -151,6 +151,7 @@ ratings = Table(
     Column("edited", Text),
     Column("order_shown", JSON, nullable=False),
     Column("active_ms", Integer, nullable=False),
+    Column("guidelines", Integer),
     _time("shown_at"),
     _time("submitted_at"),
     UniqueConstraint("comparison_id", "annotator_id", "revision"),
@@ -190,6 +191,52 @@ flags = Table(
     _time("seen_at", optional=True),
     Column("seen_by", Text),
     UniqueConstraint("comparison_id", "annotator_id"),
+)
+
+rankings = Table(
+    "rankings",
+    metadata,
+    _id(),
+    _to("prompts", "prompt_id"),
+    Column("wanted", Integer, nullable=False),
+    Column("priority", Float, nullable=False),
+    _time("created_at"),
+    Index(None, "prompt_id"),
+)
+
+ranking_responses = Table(
+    "ranking_responses",
+    metadata,
+    Column("ranking_id", Integer, ForeignKey("rankings.id"), primary_key=True),
+    Column("response_id", Integer, ForeignKey("responses.id"), primary_key=True),
+)
+
+ranking_people = Table(
+    "ranking_people",
+    metadata,
+    Column("ranking_id", Integer, ForeignKey("rankings.id"), primary_key=True),
+    Column("annotator_id", Integer, ForeignKey("people.id"), primary_key=True),
+    _time("seen_at"),
+    _time("ended_at", optional=True),
+    Index(None, "annotator_id", "ended_at"),
+)
+
+guidelines = Table(
+    "guidelines",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("changed", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    _time("written_at"),
+)
+
+guidelines_read = Table(
+    "guidelines_read",
+    metadata,
+    Column("annotator_id", Integer, ForeignKey("people.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    _time("read_at"),
 )
 
 manifests = Table(

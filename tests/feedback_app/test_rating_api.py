@@ -9,7 +9,17 @@ import pytest
 from starlette.testclient import TestClient
 
 from feedback_app.api_rating import STRENGTH
-from rlhf.store import comparisons, events, flags, known, prompts, queue, ratings, schema
+from rlhf.store import (
+    comparisons,
+    events,
+    flags,
+    guidelines,
+    known,
+    prompts,
+    queue,
+    ratings,
+    schema,
+)
 from tests.feedback_app.conftest import Site
 from tests.seeded import ask, queued
 
@@ -221,6 +231,7 @@ def test_nothing_an_annotator_gets_tells_which_model_wrote_it(site: Site, ann: T
         "seconds_left",
         "practice",
         "progress",
+        "guidelines",
     }
     assert set(item["left"]) == set(item["right"]) == {"text"}
     saved = ann.post("/api/v1/ratings", json=verdict(item, 3)).json()
@@ -315,3 +326,28 @@ def test_a_lone_surrogate_in_a_reason_is_refused(site: Site, ann: TestClient) ->
     answer = ann.post("/api/v1/ratings", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert kept(site) == []
+
+
+def test_a_new_version_of_the_guidelines_is_told_with_the_next_comparison(
+    site: Site, ann: TestClient
+) -> None:
+    queued(site.store, 2)
+    assert ann.get("/api/v1/me").json()["guidelines"] is None
+    first = ann.get("/api/v1/guidelines").json()
+    assert (first["version"], first["changed"]) == (1, None)
+    assert ann.post("/api/v1/guidelines/read", json={"version": 1}).status_code == 200
+    item = ann.get("/api/v1/next").json()
+    assert item["guidelines"] == 1
+    with site.store.write() as tx:
+        guidelines.write(tx, "**Facts** <img src=x> ![](http://e/x.png)", "facts count", "olga")
+    ahead = ann.get("/api/v1/next", params={"after": item["lease_id"]}).json()
+    assert ahead["guidelines"] == 2
+    second = ann.get("/api/v1/guidelines").json()
+    assert (second["version"], second["changed"]) == (2, "facts count")
+    assert "<strong>Facts</strong> &lt;img" in second["html"]
+    assert "<img" not in second["html"]
+    ann.post("/api/v1/ratings", json=verdict(item, 1))
+    ann.post("/api/v1/guidelines/read", json={"version": 2})
+    ann.post("/api/v1/ratings", json=verdict(ahead, 1))
+    assert [one.guidelines for one in kept(site)] == [1, 2]
+    assert ann.post("/api/v1/guidelines/read", json={"version": 3}).status_code == 422

@@ -16,9 +16,15 @@ SEEN_MS = 400
 
 def annotate(context: BrowserContext, web: Web, store: Store, name: str = "ann") -> Page:
     page = context.new_page()
-    page.goto(web.link(store, name, "annotator"))
-    ready(page)
+    enter(page, web.link(store, name, "annotator"))
     return page
+
+
+def enter(page: Page, link: str) -> None:
+    """Come for the first time: to the guidelines, and on to a comparison."""
+    page.goto(link)
+    page.locator("[data-dialog=guidelines] button").click()
+    ready(page)
 
 
 def ready(page: Page) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from rlhf.store import Store, flags, metrics, prompts, rounds
+from rlhf.store import Store, flags, guidelines, metrics, prompts, rounds
 from tests.feedback_app.browser.hostile import PAYLOADS
 from tests.lively import WHY, finished_round
 from tests.seeded import hired, queued, rated
@@ -116,3 +116,24 @@ def test_the_checkpoints_page_shows_how_to_pull(
     expect(pull).to_have_value(re.compile(rf"rlhf pull champion my-model --from {web.url}"))
     expect(page.get_by_role("gridcell", name="champion")).to_be_visible()
     expect(page.get_by_role("button", name="Roll the champion back")).to_have_count(0)
+
+
+def test_operators_write_the_guidelines(context: BrowserContext, web: Web, store: Store) -> None:
+    page = context.new_page()
+    page.goto(web.link(store, "olga", "operator"))
+    page.get_by_role("tab", name="Guidelines").click()
+    text = page.get_by_label("What annotators read before they rate")
+    expect(text).to_have_value(re.compile("Does it do what was asked"))
+    text.fill("Judge facts alone.")
+    page.get_by_role("button", name="Put a new version in force").click()
+    expect(page.get_by_label("The service says")).to_have_value(re.compile("is empty"))
+    page.get_by_label("What is new").fill("manners <b>no longer</b> count")
+    page.get_by_role("button", name="Put a new version in force").click()
+    expect(page.get_by_label("The service says")).to_have_value(
+        re.compile("^Version 2 is in force")
+    )
+    expect(page.get_by_role("gridcell", name="manners <b>no longer</b> count")).to_be_visible()
+    with store.read() as tx:
+        stand = guidelines.newest(tx)
+        assert stand is not None
+        assert (stand.version, stand.text, stand.by) == (2, "Judge facts alone.", "olga")

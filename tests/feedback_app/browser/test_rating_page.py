@@ -6,8 +6,9 @@ import re
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Route, expect
+from sqlalchemy import select
 
-from rlhf.store import Store, flags, known, prompts
+from rlhf.store import Store, flags, guidelines, known, prompts, schema
 from tests.feedback_app.browser.pages import PHONE, annotate, kept, question, ready, saved
 from tests.seeded import ask, queued
 from tests.served import Web
@@ -250,3 +251,59 @@ def test_a_verdict_whose_answer_was_lost_is_stored_once(
     expect(page.locator("#rating")).to_have_attribute("data-state", "empty")
     assert lost == [200]
     assert [one.strength for one in kept(store)] == [1]
+
+
+def test_nobody_rates_by_guidelines_they_have_not_read(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    queued(store, 4)
+    page = context.new_page()
+    page.goto(web.link(store, "ann", "annotator"))
+    window = page.locator("dialog[data-dialog=guidelines]")
+    expect(window).to_contain_text("Does it do what was asked?")
+    page.keyboard.press("Escape")
+    expect(window).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(window).to_be_hidden()
+    ready(page)
+    with page.expect_response("**/next?after=*"):
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+    with store.write() as tx:
+        guidelines.write(tx, "Judge **facts** alone. <b>x</b>", "manners no longer count", "olga")
+    ready(page)
+    with page.expect_response("**/next?after=*"):
+        page.keyboard.press("2")
+        page.keyboard.press("Enter")
+    ready(page)
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect(window).to_be_visible()
+    expect(window).to_contain_text("New in version 2: manners no longer count")
+    expect(window).to_contain_text("<b>x</b>")
+    window.get_by_role("button").click()
+    ready(page)
+    page.keyboard.press("4")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rating")).to_have_attribute("data-state", "empty")
+    assert [one.guidelines for one in kept(store)] == [1, 1, 1, 2]
+    page.reload()
+    expect(page.locator("#rating")).to_have_attribute("data-state", "empty")
+    expect(window).to_be_hidden()
+    page.get_by_role("button", name="Guidelines: how to judge").click()
+    expect(page.locator("#guidelines")).to_contain_text("Guidelines, version 2.")
+
+
+def test_a_skip_can_say_more_than_its_reason(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    queued(store, 2)
+    page = annotate(context, web, store)
+    page.keyboard.press("s")
+    page.keyboard.press("5")
+    page.get_by_label("More about it, if you like").fill("2 answers to 1 <b>joke</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-slot=status]")).to_have_text(re.compile("^Skipped"))
+    with store.read() as tx:
+        said = tx.execute(select(schema.skips.c.reason)).scalars().all()
+    assert said == ["other: 2 answers to 1 <b>joke</b>"]

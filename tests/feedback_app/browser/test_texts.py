@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Dialog, Page, Request, expect
 
 from rlhf.store import Store
 from tests.feedback_app.browser.hostile import PAYLOADS, TEXTS
-from tests.feedback_app.browser.pages import annotate, ready, saved
+from tests.feedback_app.browser.pages import annotate, enter, ready, saved
 from tests.seeded import ask
 from tests.served import Web
 
@@ -62,7 +62,7 @@ def test_hostile_texts_are_shown_as_they_are_and_nothing_else(
             ask(tx, some[-1], some[0], some[1], before=some[2:-1])
     watched = Watched(context.new_page(), web.url)
     page = watched.page
-    page.goto(web.link(store, "ann", "annotator"))
+    enter(page, web.link(store, "ann", "annotator"))
     for some in given:
         ready(page)
         assert texts(page, ".turn-text") == [*some[2:-1], some[-1]]
@@ -86,8 +86,7 @@ def test_a_hostile_name_and_what_a_person_writes_stay_text(
         ask(tx, "Which?", "One.", "Other.")
     watched = Watched(context.new_page(), web.url)
     page = watched.page
-    page.goto(web.link(store, text, "annotator"))
-    ready(page)
+    enter(page, web.link(store, text, "annotator"))
     expect(page.locator(".shell .who")).to_contain_text(text)
     page.keyboard.press("2")
     page.keyboard.press("e")

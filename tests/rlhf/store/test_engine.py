@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import stat
 import subprocess
 import sys
@@ -20,7 +22,6 @@ from sqlalchemy.schema import CreateTable, ExecutableDDLElement
 
 from rlhf.errors import InputError, RLHFError, UsageError
 from rlhf.store import Store, engine, open_store, prompts, queue, ratings, schema, upkeep
-from tests.seeded import hired, queued, rated
 
 POSTGRES: Dialect = registry.load("postgresql.psycopg")()
 
@@ -193,30 +194,47 @@ def test_what_an_older_program_wrote_survives_the_newest_migration(
     after.close()
 
 
-def test_ratings_of_an_older_version_keep_their_meaning(home: Path) -> None:
-    """A database as the version before remarks left it, with one rating in it."""
-    opened = open_store(home)
-    (ann,) = hired(opened, "ann")
-    queued(opened, 1)
-    saved = rated(opened, ann)
-    with opened.read() as tx:
-        before = ratings.rating(tx, saved.rating_id)
-    with opened.write() as tx:
-        tx.exec_driver_sql("DROP TABLE flags")
-        for column in ("attributes", "edited"):
-            tx.exec_driver_sql(f"ALTER TABLE ratings DROP COLUMN {column}")
-        tx.exec_driver_sql("DROP INDEX ix_assignments_next")
-        for column in ("kind", "rank"):
-            tx.exec_driver_sql(f"ALTER TABLE assignments DROP COLUMN {column}")
-        for column in ("purpose", "repeat_of"):
-            tx.exec_driver_sql(f"DROP INDEX ix_comparisons_{column}")
-        for column in ("tiebreak", "explanation"):
-            tx.exec_driver_sql(f"ALTER TABLE comparisons DROP COLUMN {column}")
-        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
-    opened.close()
-    again = open_store(home)
-    with again.read() as tx:
-        assert ratings.rating(tx, saved.rating_id) == before
+def test_ratings_of_an_older_version_keep_their_meaning(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database as the version before remarks wrote it, with one rating in it."""
+    with monkeypatch.context() as older:
+        upgrade = command.upgrade
+        older.setattr(command, "upgrade", lambda config, _: upgrade(config, "0003"))
+        before = open_store(home)
+    with before.write() as tx:
+        for statement in OLD_RATING:
+            tx.exec_driver_sql(statement)
+    before.close()
+    after = open_store(home)
+    with after.read() as tx:
+        kept = ratings.rating(tx, 1)
+        assert (kept.preferred, kept.strength, kept.reason) == (2, 3, "clearer")
+        assert (kept.attributes, kept.edited, kept.guidelines) == ({}, None, 1)
+        said = json.dumps([1, 1, 1, 2, 3, False, "clearer"])
+        assert kept.digest == hashlib.sha256(said.encode()).hexdigest()
         indices = "SELECT sql FROM sqlite_master WHERE name = 'uq_ratings_current'"
         assert "WHERE" in str(tx.exec_driver_sql(indices).scalar())
-    again.close()
+        assert tx.exec_driver_sql("SELECT rank FROM assignments").scalar() == -0.5
+        assert tx.exec_driver_sql("PRAGMA foreign_key_check").first() is None
+    after.close()
+
+
+OLD_RATING = (
+    "INSERT INTO people (id, name, role, active, created_at) VALUES (1, 'ann', 'annotator', 1, 0)",
+    "INSERT INTO prompts (id, digest, conversation, messages, source, split, meta, created_at) "
+    "VALUES (1, 'abc', 'abc', '[]', 'test', 'train', '{}', 0)",
+    "INSERT INTO responses (id, prompt_id, text, sampling, finished, tokens, purpose, created_at) "
+    "VALUES (1, 1, 'one', '{}', 1, 1, 'comparison', 0), (2, 1, 'two', '{}', 1, 1, 'comparison', 0)",
+    "INSERT INTO comparisons (id, prompt_id, response_lo, response_hi, purpose, priority, "
+    "created_at) VALUES (1, 1, 1, 2, 'train', 0.5, 0)",
+    "INSERT INTO assignments (id, comparison_id, slot, annotator_id, lease_id, done) "
+    "VALUES (1, 1, 0, 1, 'lease', 1)",
+    "INSERT INTO leases (id, assignment_id, annotator_id, submission_id, left_response, "
+    "right_response, granted_at, expires_at, ended_at) "
+    "VALUES ('lease', 1, 1, 'sent', 2, 1, 0, 9, 5)",
+    "INSERT INTO ratings (id, comparison_id, annotator_id, lease_id, submission_id, body_digest, "
+    "revision, current, preferred, strength, both_bad, reason, order_shown, active_ms, shown_at, "
+    "submitted_at) VALUES (1, 1, 1, 'lease', 'sent', 'x', 1, 1, 2, 3, 0, 'clearer', '[2, 1]', 7, "
+    "0, 5)",
+)
