@@ -70,6 +70,7 @@ def skeleton(attributes: Sequence[str], root_path: str) -> str:
   </div>
   <div class="dock">
     <div class="scale-row" role="radiogroup" aria-label="{_text("scale")}">{_scale()}</div>
+    <div class="thumbs-row" role="radiogroup" aria-label="{_text("thumbs")}">{_thumbs()}</div>
     <div class="dock-actions">
       <button type="button" class="toggle" data-act="both-bad" aria-pressed="false"
         aria-keyshortcuts="x">{_text("both_bad")} <kbd aria-hidden="true">x</kbd></button>
@@ -150,11 +151,19 @@ def _more(attribute: str) -> str:
 
 
 def _scale() -> str:
+    return _radios("choice", texts.CHOICES)
+
+
+def _thumbs() -> str:
+    return _radios("thumb", texts.THUMBS)
+
+
+def _radios(name: str, choices: Sequence[str]) -> str:
     return "".join(
-        f'<button type="button" role="radio" aria-checked="false" data-choice="{number}" '
+        f'<button type="button" role="radio" aria-checked="false" data-{name}="{number}" '
         f'aria-keyshortcuts="{number}" tabindex="{0 if number == 1 else -1}">'
         f'<kbd aria-hidden="true">{number}</kbd><span>{escape(choice)}</span></button>'
-        for number, choice in enumerate(texts.CHOICES, start=1)
+        for number, choice in enumerate(choices, start=1)
     )
 
 

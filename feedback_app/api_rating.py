@@ -25,6 +25,7 @@ from rlhf.store import (
     known,
     prompts,
     queue,
+    rankings,
     ratings,
 )
 from rlhf.store.checking import Checks
@@ -32,6 +33,8 @@ from rlhf.store.checking import Checks
 TIE = 4
 STRENGTH = {1: 3, 2: 2, 3: 1, TIE: 0, 5: 1, 6: 2, 7: 3}
 """Place on the scale (1 = left much better) -> strength of the verdict."""
+GOOD, BAD = 1, 2
+"""Places on the scale of a single answer."""
 
 
 Side = Literal["a", "same", "b"]
@@ -119,6 +122,8 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             stand = guidelines.in_force(tx)
             practising = isinstance(lease, queue.Lease) and lease.kind == "practice"
             number = known.practised(tx, caller.id) + 1 if practising else None
+            ranking = isinstance(lease, queue.Lease) and lease.kind == "ranking"
+            far = rankings.progress(tx, caller.id) if ranking else None
         if isinstance(lease, queue.Empty):
             told = {"progress": progress, "guidelines": stand}
             return {"empty": lease.reason, "until": lease.until, **told}
@@ -127,9 +132,10 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             "submission_id": lease.submission_id,
             "messages": lease.prompt,
             "left": {"text": lease.left.text},
-            "right": {"text": lease.right.text},
+            "right": None if lease.single else {"text": lease.right.text},
             "seconds_left": lease.expires_at - now,
             "practice": None if number is None else {"number": number, "of": asking.practice},
+            "ranking": None if far is None else {"answers": far.responses, "left": far.left},
             "progress": progress,
             "guidelines": stand,
         }
@@ -155,9 +161,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
                     lease_id=said.lease_id,
                     submission_id=said.submission_id,
                     annotator_id=caller.id,
-                    verdict=_verdict(
-                        said, [lease.left_response, lease.right_response], asking.attributes
-                    ),
+                    verdict=_verdict(said, queue.shown_in(lease), asking.attributes),
                     active_ms=said.active_ms,
                 )
                 lesson = known.lesson(tx, said.lease_id)
@@ -165,8 +169,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             with store.write() as tx:
                 ratings.keep_late(tx, late)
             raise
-        shown = [lease.left_response, lease.right_response]
-        return {**_saved(saved), "lesson": _lesson(lesson, said, shown)}
+        return {**_saved(saved), "lesson": _lesson(lesson, said, queue.shown_in(lease))}
 
     @routes.post("/skips")
     def skip(said: Skipped, request: Request) -> dict[str, bool]:
@@ -198,7 +201,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         with store.read() as tx:
             found = _own(tx, rating_id, caller_of(request).id)
             prompt_id = comparisons.comparison(tx, found.comparison_id).prompt_id
-            left, right = (comparisons.response(tx, side) for side in found.order_shown)
+            left, *others = [comparisons.response(tx, side) for side in found.order_shown]
             messages = prompts.prompt(tx, prompt_id).messages
         return {
             **_told(found),
@@ -208,7 +211,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
             "submission_id": str(uuid.uuid4()),
             "messages": messages,
             "left": {"text": left.text},
-            "right": {"text": right.text},
+            "right": {"text": others[0].text} if others else None,
         }
 
     @routes.post("/ratings/{rating_id}/revise")
@@ -231,6 +234,8 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
 
 def _verdict(said: Said, shown: Sequence[int], asked_for: Sequence[str]) -> ratings.Verdict:
     """From places on the page to the responses that stood there."""
+    if len(shown) == 1:
+        return _thumb(said, shown[0])
     for name in said.attributes:
         if name not in asked_for:
             asked = ", ".join(asked_for) or "none"
@@ -241,6 +246,22 @@ def _verdict(said: Said, shown: Sequence[int], asked_for: Sequence[str]) -> rati
         both_bad=said.both_bad,
         reason=said.reason,
         attributes={name: _at(side, shown) for name, side in said.attributes.items()},
+        edited=said.edited,
+    )
+
+
+def _thumb(said: Said, shown: int) -> ratings.Verdict:
+    """What was said of a single answer."""
+    if said.choice not in (GOOD, BAD) or said.both_bad:
+        raise InputError(f"must be {GOOD} (good) or {BAD} (bad)", field="choice")
+    if said.attributes:
+        raise InputError("compare two answers, and here is one", field="attributes")
+    good = said.choice == GOOD
+    return ratings.Verdict(
+        preferred=shown if good else None,
+        strength=STRENGTH[1] if good else 0,
+        both_bad=not good,
+        reason=said.reason,
         edited=said.edited,
     )
 
@@ -260,7 +281,11 @@ def _at(side: Side, shown: Sequence[int]) -> int | None:
 
 def _sides(one: ratings.Rating) -> dict[str, Side]:
     """The inverse of `_at`, for every attribute."""
-    sides: dict[int | None, Side] = {one.order_shown[0]: "a", one.order_shown[1]: "b", None: "same"}
+    places: tuple[Side, Side] = ("a", "b")
+    sides: dict[int | None, Side] = {
+        None: "same",
+        **dict(zip(one.order_shown, places, strict=False)),
+    }
     return {name: sides[better] for name, better in one.attributes.items()}
 
 
@@ -275,6 +300,8 @@ def _meant(tx: Connection, said: Flagged, annotator_id: int) -> int:
 
 def _choice(one: ratings.Rating) -> int:
     """The inverse of `_verdict`."""
+    if len(one.order_shown) == 1:
+        return GOOD if one.preferred is not None else BAD
     if one.preferred is None:
         return TIE
     return TIE - one.strength if one.preferred == one.order_shown[0] else TIE + one.strength
@@ -293,6 +320,7 @@ def _told(one: ratings.Rating) -> dict[str, Any]:
         "revision": one.revision,
         "choice": _choice(one),
         "both_bad": one.both_bad,
+        "single": len(one.order_shown) == 1,
         "submitted_at": one.submitted_at,
     }
 

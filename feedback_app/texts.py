@@ -112,6 +112,7 @@ ANNOTATE: Final = {
     "answer_a": "Answer A",
     "answer_b": "Answer B",
     "scale": "Which answer is better?",
+    "thumbs": "Is this answer good?",
     "both_bad": "Both bad",
     "skip": "Skip",
     "undo": "Undo",
@@ -157,6 +158,9 @@ CHOICES: Final = (
     "B much better",
 )
 
+THUMBS: Final = ("Good", "Bad")
+"""What can be said of a single answer."""
+
 SKIP_REASONS: Final = {
     "cannot_judge": "I cannot judge this topic",
     "broken": "Broken or unreadable",
@@ -168,6 +172,7 @@ SKIP_REASONS: Final = {
 KEYS: Final = (
     ("1 … 7", "Choose: 1 is “A much better”, 4 is a tie, 7 is “B much better”"),
     ("← →", "Move the verdict one step, while it has the focus"),
+    ("1 2", "Choose for a single answer: good, bad"),
     ("x", "Both bad, on or off; it goes with any verdict"),
     ("Enter", "Save and show the next comparison"),
     ("r", "Say why, and which answer is more of something"),
@@ -185,6 +190,7 @@ BROWSER: Final[dict[str, object]] = {
     "account": ACCOUNT["title"],
     "sign_out": ACCOUNT["sign_out"],
     "choices": CHOICES,
+    "thumbs": THUMBS,
     "role": {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"},
     "asked": "to be answered",
     "progress": "{today} today · {total} in all",
@@ -192,6 +198,11 @@ BROWSER: Final[dict[str, object]] = {
     "lease_over": "Time is up; it can still be saved unless somebody else got it",
     "loading": "Loading the next comparison",
     "ready": "New comparison. Choose with 1 to 7.",
+    "ready_single": "New answer. Choose with 1 or 2.",
+    "choose_thumb": "Choose first: 1 is good, 2 is bad.",
+    "answer": "Answer",
+    "answer_a": ANNOTATE["answer_a"],
+    "edit_good": "Only a good answer can be mended here; say why it is bad with r.",
     "choose_to_edit": "Choose the better answer first; then e edits it.",
     "flagged": "Flagged. An operator will look at it.",
     "choose_first": "Choose one of the seven verdicts first.",
@@ -213,6 +224,10 @@ BROWSER: Final[dict[str, object]] = {
     "reopened": "You rated this {when}. Change the verdict and save it, or press Esc to leave it.",
     "practice": "Practice {number} of {of}: rate it as you would any other. It counts for nothing, "
     "and afterwards you see what most people would have said.",
+    "ranking": "You are ranking {answers} answers to one question: at most {left} more comparisons "
+    "after this one.",
+    "ranking_last": "You are ranking {answers} answers to one question: this is the last "
+    "comparison.",
     "lesson_agreed": "You agree: {better} is better.",
     "lesson_differed": "Most people would say that {better} is better.",
     "lesson_on": "Press Enter to go on.",

@@ -2,7 +2,7 @@
 // what is on screen, the comparison that comes after it, and one verdict not acknowledged yet.
 
 import { activeClock } from "./active_clock.js";
-import { Card } from "./card.js";
+import { Card, TIE } from "./card.js";
 import { call, clock, fill, Refused } from "./client.js";
 import { askFlag, askSkip, wireDialogs } from "./dialogs.js";
 import { draftOf, keepDraft } from "./draft.js";
@@ -17,7 +17,6 @@ import { inWords } from "./trouble.js";
 
 const POLL_MS = 8000;
 const HISTORY = 10;
-const TIE = 4;
 
 export function start(root) {
   const card = new Card(root);
@@ -36,7 +35,7 @@ export function start(root) {
   // What the person does
 
   function choose(number) {
-    if (!seen(item)) return;
+    if (!seen(item) || number > card.choices.length) return;
     choice = number;
     mark();
     keepThoughts();
@@ -44,13 +43,14 @@ export function start(root) {
   }
 
   function nudge(step) {
-    const next = choice === null ? (step < 0 ? TIE - 1 : TIE + 1) : Math.min(7, Math.max(1, choice + step));
+    const from = choice ?? (card.single ? 1 : TIE);
+    const next = Math.min(card.choices.length, Math.max(1, from + step));
     choose(next);
     card.choices[next - 1].focus();
   }
 
   function toggleBad() {
-    if (!seen(item)) return;
+    if (!seen(item) || card.single) return;
     bothBad = !bothBad;
     mark();
     keepThoughts();
@@ -60,22 +60,19 @@ export function start(root) {
 
   function mark() {
     card.mark(choice, bothBad);
-    remarks.better(side());
-  }
-
-  function side() {
-    return choice === null || choice === TIE ? null : choice < TIE ? "left" : "right";
+    remarks.better(card.side(choice));
   }
 
   function sayChoice() {
     const text = bothBad ? texts.chosen_bad : texts.chosen;
-    card.say(fill(text, { choice: texts.choices[choice - 1] }));
+    card.say(fill(text, { choice: card.words(choice) }));
   }
 
   function edit() {
     if (!seen(item)) return;
-    if (side() === null) card.say(texts.choose_to_edit, "bad");
-    else remarks.edit(side());
+    const side = card.side(choice);
+    if (side === null) card.say(card.single ? texts.edit_good : texts.choose_to_edit, "bad");
+    else remarks.edit(side);
   }
 
   function keepThoughts() {
@@ -85,7 +82,8 @@ export function start(root) {
   async function save() {
     if (!seen(item)) return;
     if (choice === null) {
-      card.say(bothBad ? texts.bad_on : texts.choose_first, "bad");
+      const ask = card.single ? texts.choose_thumb : bothBad ? texts.bad_on : texts.choose_first;
+      card.say(ask, "bad");
       return;
     }
     if (outbox.busy) {
@@ -94,7 +92,7 @@ export function start(root) {
     }
     remarks.leave();
     const said = { submission_id: item.submissionId, choice, both_bad: bothBad, active_ms: active.read() };
-    const verdict = { ...said, ...remarks.said(side()) };
+    const verdict = { ...said, ...remarks.said(card.side(choice)) };
     if (item.practice !== null) {
       await learn(item, verdict);
       return;
@@ -167,9 +165,9 @@ export function start(root) {
       ahead = null;
       present({ ...rating, lease_id: null });
       choice = rating.choice;
-      bothBad = rating.both_bad;
+      bothBad = rating.both_bad && !rating.single;
       mark();
-      remarks.recall(rating, side());
+      remarks.recall(rating, card.side(choice));
       card.banner(fill(texts.reopened, { when: clock(rating.submitted_at) }));
     } catch (problem) {
       failed(problem);
@@ -194,7 +192,7 @@ export function start(root) {
     else {
       guidelines.stand(answer.guidelines);
       present(answer);
-      card.say(texts.ready);
+      card.say(card.single ? texts.ready_single : texts.ready);
     }
   }
 
@@ -211,7 +209,7 @@ export function start(root) {
       if (answer.empty !== undefined) nothing(answer);
       else {
         present(answer);
-        card.say(texts.ready);
+        card.say(card.single ? texts.ready_single : texts.ready);
       }
     } catch (problem) {
       failed(problem);
@@ -221,7 +219,8 @@ export function start(root) {
   function present(answer) {
     clearTimeout(poll);
     card.banner("");
-    card.show({ messages: answer.messages, left: answer.left.text, right: answer.right.text });
+    const [left, right] = [answer.left.text, answer.right?.text ?? null];
+    card.show({ messages: answer.messages, left, right });
     item = {
       leaseId: answer.lease_id,
       ratingId: answer.rating_id ?? null,
@@ -230,10 +229,11 @@ export function start(root) {
       shownAt: performance.now(),
     };
     if (item.practice !== null) card.banner(fill(texts.practice, item.practice));
+    if (answer.ranking != null) card.banner(ranked(answer.ranking));
     const draft = draftOf(item.submissionId);
     choice = draft?.choice ?? null;
     bothBad = draft?.bothBad ?? false;
-    remarks.begin({ left: answer.left.text, right: answer.right.text }, draft?.remarks);
+    remarks.begin({ left, right }, draft?.remarks);
     mark();
     active.restart();
     lease.hold(item.leaseId, answer.endsAt ?? endOf(answer));
@@ -295,8 +295,8 @@ export function start(root) {
   const why = () => remarks.open();
 
   function wire() {
-    card.choices.forEach((button) => {
-      const number = Number(button.dataset.choice);
+    [...card.scale, ...card.thumbs].forEach((button) => {
+      const number = Number(button.dataset.choice ?? button.dataset.thumb);
       button.addEventListener("click", () => choose(number));
       button.addEventListener("keydown", (event) => {
         const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
@@ -344,6 +344,10 @@ export function start(root) {
 
   wire();
   resume();
+}
+
+function ranked({ answers, left }) {
+  return fill(left > 1 ? texts.ranking : texts.ranking_last, { answers, left: left - 1 });
 }
 
 function endOf(answer) {

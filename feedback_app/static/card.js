@@ -5,14 +5,31 @@ import { scrollTogether } from "./scrolling.js";
 import { showMarkdown, showText } from "./text.js";
 import texts from "./texts.js";
 
+export const TIE = 4;
+
 export class Card {
   constructor(root) {
     this.root = root;
-    this.choices = [...root.querySelectorAll("[data-choice]")];
+    this.scale = [...root.querySelectorAll("[data-choice]")];
+    this.thumbs = [...root.querySelectorAll("[data-thumb]")];
     this.slot = (name) => root.querySelector(`[data-slot="${name}"]`);
     this.button = (name) => root.querySelector(`[data-act="${name}"]`);
     this.dialog = (name) => root.querySelector(`[data-dialog="${name}"]`);
     scrollTogether(this.slot("left"), this.slot("right"));
+  }
+
+  /** Whether one answer is on screen, which is good or bad. */
+  get single() {
+    return this.root.dataset.shape === "single";
+  }
+
+  /** The buttons in force: the scale of seven, or two for a single answer. */
+  get choices() {
+    return this.single ? this.thumbs : this.scale;
+  }
+
+  words(choice) {
+    return (this.single ? texts.thumbs : texts.choices)[choice - 1];
   }
 
   /** "loading", "card", "empty" or "problem": which part of the skeleton is visible. */
@@ -23,8 +40,10 @@ export class Card {
 
   show(item) {
     this.slot("turns").replaceChildren(...turns(item.messages));
+    this.root.dataset.shape = item.right === null ? "single" : "pair";
+    this.root.querySelector("#answer-a").textContent = this.single ? texts.answer : texts.answer_a;
     showMarkdown(this.slot("left"), item.left);
-    showMarkdown(this.slot("right"), item.right);
+    showMarkdown(this.slot("right"), item.right ?? "");
     for (const name of ["left", "right"]) this.slot(name).scrollTop = 0;
     this.stand("card");
     const talk = this.slot("conversation");
@@ -39,8 +58,16 @@ export class Card {
       button.tabIndex = chosen || (choice === null && place === 0) ? 0 : -1;
     });
     this.button("both-bad").setAttribute("aria-pressed", String(bothBad));
-    this.root.dataset.side = choice === null || choice === 4 ? "" : choice < 4 ? "a" : "b";
+    const side = this.side(choice);
+    this.root.dataset.side = side === null ? "" : side === "left" ? "a" : "b";
     this.button("save").setAttribute("aria-disabled", String(choice === null));
+  }
+
+  /** The side of the better answer; null for a tie, a bad single answer, or no verdict yet. */
+  side(choice) {
+    if (choice === null) return null;
+    if (this.single) return choice === 1 ? "left" : null;
+    return choice === TIE ? null : choice < TIE ? "left" : "right";
   }
 
   say(text, tone = "") {

@@ -20,8 +20,8 @@ function row(rating, reopen) {
   when.textContent = clock(rating.submitted_at);
   when.dateTime = new Date(rating.submitted_at * 1000).toISOString();
   const verdict = document.createElement("span");
-  const choice = texts.choices[rating.choice - 1];
-  verdict.textContent = fill(rating.both_bad ? texts.history_bad : texts.history_row, { choice });
+  const choice = (rating.single ? texts.thumbs : texts.choices)[rating.choice - 1];
+  verdict.textContent = fill(rating.both_bad && !rating.single ? texts.history_bad : texts.history_row, { choice });
   const revision = document.createElement("small");
   if (rating.revision > 1) {
     revision.textContent = fill(texts.revised, { revision: rating.revision });

@@ -66,6 +66,40 @@ def ingest(
 
 @commands.command(
     rich_help_panel=FEED,
+    epilog=examples("rlhf ask answers.jsonl", "rlhf ask chats.jsonl --overlap 2 --priority 1"),
+)
+def ask(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="JSONL, JSON, CSV, TSV or Parquet.")
+    ],
+    overlap: Annotated[
+        int, typer.Option(min=1, max=100, help="How many people each row is put to.")
+    ] = 1,
+    priority: Annotated[
+        float, typer.Option(help="Higher comes first; what the loop asks has its round's number.")
+    ] = 0.0,
+    home: HomeOption = None,
+) -> None:
+    """Put your own answers before the annotators: all of the files, or on a mistake none.
+
+    A row is a prompt, as for `rlhf ingest`, and its `responses`: one is called good or bad, two are
+    compared, three to nine are ranked by a sequence of comparisons. A conversation that ends with
+    an answer asks about that answer. The same row twice asks once.
+    """
+    from rlhf.cli.terminal import show
+    from rlhf.data.asked import ask as put
+
+    with opened_or_made(home) as store:
+        told = put(store, files, overlap=overlap, priority=priority)
+    rows = told.singles + told.pairs + told.rankings
+    show(
+        f"{told.added} of {rows} rows queued, {rows - told.added} were asked before "
+        f"({told.singles} single answers, {told.pairs} pairs, {told.rankings} rankings)"
+    )
+
+
+@commands.command(
+    rich_help_panel=FEED,
     epilog=examples("rlhf export pairs.jsonl", "rlhf export answers.parquet --for sft"),
 )
 def export(

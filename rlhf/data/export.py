@@ -29,7 +29,7 @@ from rlhf.data.verdicts import (
 from rlhf.durable import file_digest, write_whole
 from rlhf.errors import InputError, UsageError
 from rlhf.store import Store, manifests
-from rlhf.store.manifests import LabelledComparison
+from rlhf.store.manifests import LabelledComparison, LabelledResponse
 
 Kind = Literal["preferences", "kto", "sft"]
 Row = dict[str, Any]
@@ -83,9 +83,16 @@ def export(store: Store, file: Path, kind: Kind) -> Exported:
             raise UsageError(f"{taken} exists: move it away, or name another file")
     with store.read() as tx:
         rated, left_out = manifests.labelled_now(tx), manifests.left_out(tx)
+        singles = manifests.singles_now(tx)
     rows, excluded = ROWS[kind](rated)
+    if kind == "kto":
+        rows += thumbs(singles)
+        left_out.pop(manifests.SINGLE)
+    read = [(one.rating_id, one.revision) for one in rated]
+    if kind == "kto":
+        read += [(one.rating_id, one.revision) for one in singles]
     if not rows:
-        raise UsageError(f"none of {len(rated)} ratings gives a row for {kind}: rate some first")
+        raise UsageError(f"none of {len(read)} ratings gives a row for {kind}: rate some first")
     write_whole(file, lambda fresh: writer(pd.DataFrame(rows), fresh))
     told = Exported(
         file=file.name,
@@ -93,8 +100,8 @@ def export(store: Store, file: Path, kind: Kind) -> Exported:
         sha256=file_digest(file),
         rows=len(rows),
         edited=sum(row["edited"] for row in rows),
-        ratings=len(rated),
-        ratings_sha256=_digest([(one.rating_id, one.revision) for one in rated]),
+        ratings=len(read),
+        ratings_sha256=_digest(read),
         excluded=dict(excluded),
         left_out=left_out,
     )
@@ -139,6 +146,16 @@ def kto(rated: Sequence[LabelledComparison]) -> tuple[list[Row], Counter[str]]:
     return rows, excluded
 
 
+def thumbs(singles: Sequence[LabelledResponse]) -> list[Row]:
+    """KTO rows of single responses, and of what annotators would have written in their place."""
+    rows = []
+    for one in singles:
+        rows.append(_labelled(one, one.text, one.good))
+        if one.edited is not None:
+            rows.append({**_labelled(one, one.edited, True), "edited": True})
+    return rows
+
+
 def sft(rated: Sequence[LabelledComparison]) -> tuple[list[Row], Counter[str]]:
     """Conversations that end with an edited answer, or one chosen more often than rejected."""
     wins = Counter[tuple[int, str | None]]()
@@ -181,7 +198,7 @@ def _pair(one: LabelledComparison, chosen: str | None, rejected: str | None, by:
     }
 
 
-def _labelled(one: LabelledComparison, text: str, label: bool) -> Row:
+def _labelled(one: LabelledComparison | LabelledResponse, text: str, label: bool) -> Row:
     return {
         "prompt": one.prompt_messages,
         "completion": _said(text),
@@ -195,7 +212,7 @@ def _said(text: str | None) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": text}]
 
 
-def _origin(one: LabelledComparison) -> Row:
+def _origin(one: LabelledComparison | LabelledResponse) -> Row:
     """Where a row comes from; the split keeps what measures apart from what trains."""
     return {
         "edited": False,

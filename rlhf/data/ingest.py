@@ -26,7 +26,8 @@ class Preferences:
     """What came of the preferences: pairs = added + known + the sum of `dropped`."""
 
     rankings: int = 0
-    """Prompts in the files with answers in an order: of two answers, or of more."""
+    """Prompts in the files with answers in an order: of two answers, of more, or of a single one
+    that was called good or bad."""
     ranked: int = 0
     """Answers in those orders; one of K answers gives K (K - 1) / 2 pairs, less for ties."""
     pairs: int = 0
@@ -148,6 +149,8 @@ def _take_preferences(read: _Read, shaped: Shaped, file: Path) -> None:
             read.dropped[SAME_TEXT] += 1
             continue
         for name, answer in (("chosen", one.better), ("rejected", one.worse)):
+            if answer is None:
+                continue
             validate.text_field(answer, name, longest=validate.RESPONSE_CHARS, empty=True)
         read.judged.setdefault(file.name, []).append(
             Imported(digest_of(shaped.messages), one.better, one.worse, one.strength, one.judge)

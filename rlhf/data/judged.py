@@ -2,7 +2,8 @@
 
 Known: `chosen` and `rejected` beside a `prompt` (each a text or messages), without one (messages,
 or whole "Human: ... Assistant: ..." transcripts, whose common beginning is the prompt), and
-`responses` in the order of their `ranks`. OpenAssistant trees are ranked as well, see `shapes`.
+`responses` in the order of their `ranks`. KTO's rows call a single `completion` good or bad by its
+`label`. OpenAssistant trees are ranked as well, see `shapes`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ from rlhf.errors import InputError
 JUDGES = ("annotator", "annotator_id", "worker_id", "labeler", "judge")
 """Columns that say who chose; without one, all of a file counts as one judge."""
 STRONGEST = 3
+LABELS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 LATER = "chosen and rejected differ before their last answers"
 EMPTY_TURN = "a turn before the answers is empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One answer was preferred to another, by `strength` 1 to 3."""
+    """One answer was preferred to another, by `strength` 1 to 3.
 
-    better: str
-    worse: str
+    A single answer that was called good is the better one of none, a bad one the worse.
+    """
+
+    better: str | None
+    worse: str | None
     strength: int = 1
     judge: str = ""
 
@@ -65,6 +70,18 @@ def pair(record: Record) -> Pair:
         return Pair(prompt, None, LATER)
     chosen, rejected = (answer[0]["content"] for answer in answers)
     return Pair(prompt, Judged(chosen, rejected, _strength(record), _judge(record)))
+
+
+def thumb(record: Record) -> Judged:
+    """Read a single answer that was called good or bad. Raises InputError that names the field."""
+    said = _dialogue(record.get("completion"), "completion")
+    if [one["role"] for one in said] != ["assistant"]:
+        raise InputError("must be one answer of the assistant", field="completion")
+    good = LABELS.get(str(record["label"]).strip().lower())
+    if good is None:
+        raise InputError("must be true or false", field="label")
+    answer = said[0]["content"]
+    return Judged(answer if good else None, None if good else answer, STRONGEST, _judge(record))
 
 
 def ranking(record: Record) -> list[Judged]:

@@ -51,10 +51,12 @@ def _pair(row: Row, file: Path) -> tuple[NewPrompt, Known]:
 
 
 def _checked(shaped: Shaped, row: Row, file: Path) -> tuple[NewPrompt, Known]:
-    if len(shaped.judged) != 1:
+    if shaped.ranked != 2 or len(shaped.judged) != 1:
         reason = shaped.dropped or "does not say which of two answers is better"
         raise InputError(reason, fix="Give 'chosen' and 'rejected', two different answers")
     (one,) = shaped.judged
+    assert one.better is not None
+    assert one.worse is not None
     for name, answer in (("chosen", one.better), ("rejected", one.worse)):
         validate.text_field(answer, name, longest=validate.RESPONSE_CHARS, empty=True)
     if one.better == one.worse:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rlhf.data.files import Record, Row
-from rlhf.data.judged import EMPTY_TURN, Judged, all_pairs, pair, ranking
+from rlhf.data.judged import EMPTY_TURN, Judged, all_pairs, pair, ranking, thumb
 from rlhf.data.turns import Messages, text, turn
 from rlhf.errors import InputError
 
@@ -38,7 +38,7 @@ class Shaped:
 def shape(row: Row) -> Iterator[Shaped]:
     """The prompts of a record; a tree gives several. Raises InputError that names the field."""
     for column, read in SHAPES.items():
-        if row.record.get(column) is not None:
+        if row.record.get(column) is not None and (read is not _thumb or _is_kto(row.record)):
             yield from read(row.record)
             return
     columns = ", ".join(map(str, row.record)) or "none"
@@ -46,6 +46,11 @@ def shape(row: Row) -> Iterator[Shaped]:
         f"has no prompt; columns found: {columns}",
         fix=f"Name one of them {', '.join(SHAPES)}",
     )
+
+
+def _is_kto(record: Record) -> bool:
+    """Other data sets have labels too, of topics or of languages."""
+    return record.get("prompt") is not None and record.get("completion") is not None
 
 
 def _prompt(record: Record, column: str = "prompt") -> Iterator[Shaped]:
@@ -83,9 +88,15 @@ def _instruction(record: Record) -> Iterator[Shaped]:
 def _pair(record: Record) -> Iterator[Shaped]:
     read = pair(record)
     judged = () if read.judged is None else (read.judged,)
-    best = read.judged.better.strip() if read.judged else ""
+    best = (read.judged.better or "").strip() if read.judged else ""
     messages = [] if read.dropped == EMPTY_TURN else read.messages
     yield Shaped(messages, best or None, judged, ranked=2, dropped=read.dropped)
+
+
+def _thumb(record: Record) -> Iterator[Shaped]:
+    judged = thumb(record)
+    for shaped in _prompt({**record, "completion": None}):
+        yield replace(shaped, reference=judged.better or None, judged=(judged,), ranked=1)
 
 
 def _ranking(record: Record) -> Iterator[Shaped]:
@@ -137,6 +148,7 @@ SHAPES: dict[str, Callable[[Record], Iterator[Shaped]]] = {
     "message_tree_id": _tree,
     "chosen": _pair,
     "responses": _ranking,
+    "label": _thumb,
     "messages": _messages_column("messages"),
     "conversations": _messages_column("conversations"),
     "conversation": _messages_column("conversation"),

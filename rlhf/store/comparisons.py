@@ -16,9 +16,9 @@ PURPOSES = ("train", "active", "evaluation", "known", "repeat", "imported")
 measure them alone; measures the annotator by a known answer, or by their own earlier one; was
 rated elsewhere."""
 
-KINDS = ("asked", "tiebreak", "check", "practice", "repeat")
+KINDS = ("asked", "tiebreak", "check", "practice", "repeat", "ranking")
 """Why a slot is there: its comparison is asked of people; the two before disagreed; the annotator
-is checked by a known answer, practises on one, or is asked again."""
+is checked by a known answer, practises on one, is asked again, or ranks several responses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two responses to one prompt, in the order of their ids.
+    """Two responses to one prompt, in the order of their ids; or one, which is good or bad.
 
     `purpose` says what its ratings may be used for, see PURPOSES; `expected` is the better response
     where that is known beforehand, `repeat_of` the comparison that a repeat asks about again;
@@ -49,7 +49,8 @@ class Comparison:
     id: int
     prompt_id: int
     response_lo: int
-    response_hi: int
+    response_hi: int | None
+    """None where a single response is asked about."""
     purpose: str
     round_id: int | None
     expected: int | None
@@ -142,12 +143,42 @@ def add_comparison(
         .returning(schema.comparisons.c.id)
     )
     comparison_id = int(row.scalar_one())
+    _add_slots(tx, comparison_id, wanted, priority)
+    return comparison_id
+
+
+def add_single(
+    tx: Connection,
+    prompt_id: int,
+    response_id: int,
+    *,
+    wanted: int = 1,
+    priority: float = 0.0,
+    now: float | None = None,
+) -> int:
+    """Ask whether a single response is good, `wanted` times; returns the comparison's id."""
+    row = tx.execute(
+        schema.comparisons.insert()
+        .values(
+            prompt_id=prompt_id,
+            response_lo=response_id,
+            purpose="train",
+            priority=validate.number_field(priority, "priority"),
+            created_at=time.time() if now is None else now,
+        )
+        .returning(schema.comparisons.c.id)
+    )
+    comparison_id = int(row.scalar_one())
+    _add_slots(tx, comparison_id, wanted, priority)
+    return comparison_id
+
+
+def _add_slots(tx: Connection, comparison_id: int, wanted: int, priority: float) -> None:
     slots = [
         {"comparison_id": comparison_id, "slot": slot, "rank": -priority} for slot in range(wanted)
     ]
     if slots:
         tx.execute(schema.assignments.insert(), slots)
-    return comparison_id
 
 
 def response(tx: Connection, response_id: int) -> Response:
@@ -159,14 +190,15 @@ def response(tx: Connection, response_id: int) -> Response:
     return Response(**row._mapping)
 
 
-def responses_of(tx: Connection, checkpoint: str | None, purpose: str) -> list[Response]:
-    """A checkpoint's answers for one purpose, oldest first."""
+def responses_of(
+    tx: Connection, checkpoint: str | None, purpose: str, *, prompt_id: int | None = None
+) -> list[Response]:
+    """A checkpoint's (None: people's) answers for one purpose, oldest first; or to one prompt."""
     table = schema.responses
-    rows = tx.execute(
-        select(table)
-        .where(table.c.checkpoint == checkpoint, table.c.purpose == purpose)
-        .order_by(table.c.id)
-    )
+    wanted = select(table).where(table.c.checkpoint == checkpoint, table.c.purpose == purpose)
+    if prompt_id is not None:
+        wanted = wanted.where(table.c.prompt_id == prompt_id)
+    rows = tx.execute(wanted.order_by(table.c.id))
     return [Response(**row._mapping) for row in rows]
 
 

@@ -26,15 +26,19 @@ LONGEST_JUDGE = 40
 """Characters of a judge's name that are kept; a longer one ends in a digest of the whole."""
 
 Rows = list[dict[str, Any]]
+Sides = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One preference on its way in; `prompt` is the digest of a stored prompt."""
+    """One preference on its way in; `prompt` is the digest of a stored prompt.
+
+    A verdict on a single response names it as the better one, or as the worse one.
+    """
 
     prompt: str
-    better: str
-    worse: str
+    better: str | None
+    worse: str | None
     strength: int
     judge: str
 
@@ -61,24 +65,26 @@ def add_preferences(
     judges = {one: _judge(tx, source, one) for one in sorted({each.judge for each in new})}
     prompt_ids = _prompt_ids(tx, sorted({one.prompt for one in new}))
     wanted = {
-        (prompt_ids[one.prompt], text): None for one in new for text in (one.better, one.worse)
+        (prompt_ids[one.prompt], text): None
+        for one in new
+        for text in (one.better, one.worse)
+        if text is not None
     }
     response_ids = _responses(tx, list(wanted), moment)
-    pairs: dict[tuple[int, int], int] = {}
+    pairs: dict[Sides, int] = {}
     for one in new:
         if one.better == one.worse:
             raise ValueError("a response cannot be better than itself")
         prompt = prompt_ids[one.prompt]
-        sides = response_ids[prompt, one.better], response_ids[prompt, one.worse]
-        pairs[min(sides), max(sides)] = prompt
+        pairs[_sides(one, prompt, response_ids)] = prompt
     comparison_ids = _comparisons(tx, pairs, moment)
     said = _said(tx, list(judges.values()))
     fresh: Rows = []
     known = contradicting = 0
     for one in new:
         prompt = prompt_ids[one.prompt]
-        better, worse = response_ids[prompt, one.better], response_ids[prompt, one.worse]
-        key = (comparison_ids[min(better, worse), max(better, worse)], judges[one.judge])
+        better = None if one.better is None else response_ids[prompt, one.better]
+        key = (comparison_ids[_sides(one, prompt, response_ids)], judges[one.judge])
         if key in said:
             known += said[key] == better
             contradicting += said[key] != better
@@ -87,6 +93,12 @@ def add_preferences(
         fresh.append(_rating(*key, better, one.strength, moment))
     _insert(tx, schema.ratings, fresh)
     return Kept(len(fresh), known, contradicting)
+
+
+def _sides(one: Imported, prompt: int, response_ids: dict[tuple[int, str], int]) -> Sides:
+    """The lower and the higher response id; None for the higher one of a single response."""
+    ids = sorted(response_ids[prompt, text] for text in (one.better, one.worse) if text is not None)
+    return ids[0], ids[1] if len(ids) > 1 else None
 
 
 def _judge(tx: Connection, source: str, judge: str) -> int:
@@ -112,7 +124,9 @@ def _prompt_ids(tx: Connection, digests: list[str]) -> dict[str, int]:
     return {row.digest: row.id for row in rows}
 
 
-def _responses(tx: Connection, wanted: list[tuple[int, str]], moment: float) -> dict[Any, int]:
+def _responses(
+    tx: Connection, wanted: list[tuple[int, str]], moment: float
+) -> dict[tuple[int, str], int]:
     """(prompt id, text) -> response id; those that are not there are stored."""
     table = schema.responses
     query = select(table.c.id, table.c.prompt_id, table.c.text).where(table.c.purpose == PURPOSE)
@@ -133,9 +147,7 @@ def _responses(tx: Connection, wanted: list[tuple[int, str]], moment: float) -> 
     return ids | dict(zip(missing, _insert(tx, table, new), strict=True))
 
 
-def _comparisons(
-    tx: Connection, pairs: dict[tuple[int, int], int], moment: float
-) -> dict[tuple[int, int], int]:
+def _comparisons(tx: Connection, pairs: dict[Sides, int], moment: float) -> dict[Sides, int]:
     """(lower, higher response id) -> comparison id; those that are not there are stored."""
     table = schema.comparisons
     query = select(table.c.id, table.c.response_lo, table.c.response_hi)
@@ -157,7 +169,7 @@ def _comparisons(
     return ids | dict(zip(missing, _insert(tx, table, new), strict=True))
 
 
-def _said(tx: Connection, judges: list[int]) -> dict[tuple[int, int], int]:
+def _said(tx: Connection, judges: list[int]) -> dict[tuple[int, int], int | None]:
     """(comparison id, annotator id) -> response that they hold for the better one."""
     table = schema.ratings
     query = select(table.c.comparison_id, table.c.annotator_id, table.c.preferred)
@@ -166,7 +178,7 @@ def _said(tx: Connection, judges: list[int]) -> dict[tuple[int, int], int]:
 
 
 def _rating(
-    comparison_id: int, annotator_id: int, preferred: int, strength: int, moment: float
+    comparison_id: int, annotator_id: int, preferred: int | None, strength: int, moment: float
 ) -> dict[str, Any]:
     said = json.dumps([comparison_id, annotator_id, preferred, strength])
     return {
@@ -178,8 +190,8 @@ def _rating(
         "revision": 1,
         "current": True,
         "preferred": preferred,
-        "strength": strength,
-        "both_bad": False,
+        "strength": strength if preferred is not None else 0,
+        "both_bad": preferred is None,
         "attributes": {},
         "order_shown": [],
         "active_ms": 0,

@@ -12,8 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.engine import Row
 
-from rlhf.errors import NotFound
-from rlhf.store import comparisons, schema, validate
+from rlhf.store import comparisons, prompts, schema, validate
 from rlhf.store.chance import chance
 
 PURPOSE = "known"
@@ -55,11 +54,7 @@ def add_known(tx: Connection, new: list[Known]) -> int:
 
 
 def _add(tx: Connection, one: Known) -> bool:
-    prompt = tx.execute(
-        select(schema.prompts.c.id).where(schema.prompts.c.digest == one.prompt)
-    ).scalar()
-    if prompt is None:
-        raise NotFound(f"no prompt {one.prompt}")
+    prompt = prompts.id_of(tx, one.prompt)
     if one.explanation is not None:
         validate.text_field(one.explanation, "explanation", longest=validate.REASON_CHARS)
     better, worse = schema.responses.alias("better"), schema.responses.alias("worse")

@@ -14,6 +14,9 @@ from rlhf.errors import NotFound
 from rlhf.rounds import State
 from rlhf.store import ratings, schema
 
+SINGLE = "of a single response, which is no preference"
+"""Why a thumb up or down is in no manifest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -64,12 +67,12 @@ class LabelledComparison:
 
 
 def freeze_manifest(tx: Connection, round_id: int, *, now: float | None = None) -> Manifest:
-    """Freeze all valid ratings for a round; asked again, it returns the same list."""
+    """Freeze all valid ratings of two responses for a round; asked again, it returns the same."""
     table = schema.manifests
     frozen = tx.execute(select(table.c.digest).where(table.c.round_id == round_id)).first()
     if frozen is not None:
         return manifest(tx, frozen.digest)
-    entries = [(one.id, one.revision, one.digest) for one in ratings.current_ratings(tx)]
+    entries = [(one.id, one.revision, one.digest) for one in ratings.comparing(tx)]
     digest = hashlib.sha256(json.dumps([round_id, entries]).encode()).hexdigest()
     row = tx.execute(
         table.insert()
@@ -128,7 +131,7 @@ def latest(tx: Connection) -> str | None:
 def new_ratings_since(tx: Connection, digest: str | None) -> int:
     """Valid ratings whose comparison no rating of that manifest is about."""
     table = schema.ratings
-    mine = select(func.count()).where(table.c.current, ~table.c.withdrawn)
+    mine = select(func.count()).where(table.c.current, ~table.c.withdrawn, ratings.of_two())
     if digest is not None:
         used = schema.ratings.alias("used")
         entry, head = schema.manifest_ratings, schema.manifests
@@ -145,13 +148,14 @@ def new_ratings_since(tx: Connection, digest: str | None) -> int:
 
 
 def left_out(tx: Connection) -> dict[str, int]:
-    """What people did that no manifest takes in, by reason."""
+    """What people said or did that no manifest takes in, by reason."""
     table, skip = schema.ratings, schema.skips
     counted = {
         "superseded by a later revision": select(func.count()).where(~table.c.current),
         "withdrawn by the annotator": select(func.count()).where(
             table.c.current, table.c.withdrawn
         ),
+        SINGLE: select(func.count()).where(table.c.current, ~table.c.withdrawn, ~ratings.of_two()),
         "skipped": select(func.count()).select_from(skip),
     }
     return {reason: int(tx.execute(query).scalar_one()) for reason, query in counted.items()}
@@ -176,6 +180,61 @@ def labelled_now(tx: Connection) -> list[LabelledComparison]:
     rating = schema.ratings
     valid = _with_texts().where(rating.c.current, ~rating.c.withdrawn).order_by(rating.c.id)
     return [_labelled(row) for row in tx.execute(valid)]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledResponse:
+    """One valid rating of a single response: it is good, or it is bad."""
+
+    rating_id: int
+    revision: int
+    prompt_messages: list[dict[str, str]]
+    text: str
+    good: bool
+    edited: str | None
+    annotator_id: int
+    source: str
+    split: str
+    conversation: str
+
+
+def singles_now(tx: Connection) -> list[LabelledResponse]:
+    """Every valid rating of a single response, in the order of their ids."""
+    rating, comparison, prompt = schema.ratings, schema.comparisons, schema.prompts
+    rows = tx.execute(
+        select(
+            rating.c.id,
+            rating.c.revision,
+            prompt.c.messages,
+            schema.responses.c.text,
+            rating.c.preferred,
+            rating.c.edited,
+            rating.c.annotator_id,
+            prompt.c.source,
+            prompt.c.split,
+            prompt.c.conversation,
+        )
+        .join(comparison, comparison.c.id == rating.c.comparison_id)
+        .join(prompt, prompt.c.id == comparison.c.prompt_id)
+        .join(schema.responses, schema.responses.c.id == comparison.c.response_lo)
+        .where(rating.c.current, ~rating.c.withdrawn, comparison.c.response_hi.is_(None))
+        .order_by(rating.c.id)
+    )
+    return [
+        LabelledResponse(
+            rating_id=row.id,
+            revision=row.revision,
+            prompt_messages=row.messages,
+            text=row.text,
+            good=row.preferred is not None,
+            edited=row.edited,
+            annotator_id=row.annotator_id,
+            source=row.source,
+            split=row.split,
+            conversation=row.conversation,
+        )
+        for row in rows
+    ]
 
 
 def _with_texts() -> Select[Any]:

@@ -103,6 +103,15 @@ def prompt(tx: Connection, prompt_id: int) -> Prompt:
     return _prompt(row)
 
 
+def id_of(tx: Connection, digest: str) -> int:
+    """The id of a stored prompt. Raises NotFound."""
+    table = schema.prompts
+    found = tx.execute(select(table.c.id).where(table.c.digest == digest)).scalar()
+    if found is None:
+        raise NotFound(f"no prompt {digest}")
+    return int(found)
+
+
 def split_prompts(tx: Connection, split: str) -> list[Prompt]:
     """All prompts of "train" or "heldout", oldest first."""
     table = schema.prompts

@@ -17,10 +17,11 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
-from rlhf.store import checking, schema, slots, validate
+from rlhf.store import checking, rankings, schema, slots, validate
 from rlhf.store.checking import NO_CHECKS, Checks
 
-Reason = Literal["nothing_queued", "all_rated", "all_leased", "you_rated_the_rest"]
+Reason = Literal["nothing_queued", "all_rated", "all_leased", "you_rated_the_rest", "in_sequence"]
+"""Why there is nothing; `in_sequence`: what comes next depends on the verdict in hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Lease:
     prompt: list[dict[str, str]]
     left: Shown
     right: Shown
+    single: bool
+    """Whether one response is asked about, which then stands on both sides."""
     kind: str
     """Why it was given, see `comparisons.KINDS`; for nobody's eyes but of practice."""
     granted_at: float
@@ -84,14 +87,21 @@ def lease_next(
     lesson = checking.lesson_due(tx, annotator_id, checks, rng_seed)
     if lesson is not None:
         return _grant(tx, *lesson, annotator_id, moment, minutes)
+    if after is not None and rankings.in_sequence(tx, annotator_id, after):
+        return Empty("in_sequence", None)
     several = tx.dialect.name == "postgresql"
     free = tx.execute(slots.FREE_LOCKING if several else slots.FREE, whose).first()
+    ranking = rankings.due(tx, annotator_id, moment, at_least=None if free is None else -free.rank)
+    if ranking is not None:
+        sides = _shuffled(ranking.pair, ranking.assignment_id, annotator_id, rng_seed)
+        return _grant(tx, ranking.assignment_id, sides, annotator_id, moment, minutes)
     if free is None:
         return _empty(tx, whose)
     check = checking.check_due(tx, annotator_id, checks, rng_seed)
     if check is not None:
         return _grant(tx, *check, annotator_id, moment, minutes)
-    sides = _shuffled(free, annotator_id, rng_seed)
+    both = (free.response_lo, free.response_hi or free.response_lo)
+    sides = _shuffled(both, free.id, annotator_id, rng_seed)
     return _grant(tx, free.id, sides, annotator_id, moment, minutes)
 
 
@@ -161,9 +171,11 @@ def leased_comparison(tx: Connection, lease_id: str, annotator_id: int) -> int:
     return int(tx.execute(asked).scalar_one())
 
 
-def _shuffled(free: Row[Any], annotator_id: int, rng_seed: int | None) -> list[int]:
-    sides = [free.response_lo, free.response_hi]
-    salt = None if rng_seed is None else f"{rng_seed}/{free.id}/{annotator_id}"
+def _shuffled(
+    both: tuple[int, int], assignment_id: int, annotator_id: int, rng_seed: int | None
+) -> list[int]:
+    sides = list(both)
+    salt = None if rng_seed is None else f"{rng_seed}/{assignment_id}/{annotator_id}"
     (random.Random(salt) if salt else random.SystemRandom()).shuffle(sides)
     return sides
 
@@ -199,6 +211,11 @@ def _grant(
 _NEW_LEASE = schema.leases.insert().returning(schema.leases)
 
 
+def shown_in(lease: Row[Any]) -> list[int]:
+    """The responses of a lease as they stood: left, right; or the single one."""
+    return list(dict.fromkeys((lease.left_response, lease.right_response)))
+
+
 def _lease(tx: Connection, lease: Row[Any]) -> Lease:
     found = tx.execute(slots.CONTENT, {"slot_id": lease.assignment_id}).one()
     shown = {"left_response": lease.left_response, "right_response": lease.right_response}
@@ -212,6 +229,7 @@ def _lease(tx: Connection, lease: Row[Any]) -> Lease:
         prompt=found.messages,
         left=Shown(lease.left_response, texts[lease.left_response]),
         right=Shown(lease.right_response, texts[lease.right_response]),
+        single=lease.left_response == lease.right_response,
         kind=found.kind,
         granted_at=lease.granted_at,
         expires_at=lease.expires_at,

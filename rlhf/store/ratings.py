@@ -12,11 +12,11 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
-from rlhf.store import comparisons, events, guidelines, queue, schema, slots, verdicts
+from rlhf.store import comparisons, events, guidelines, queue, rankings, schema, slots, verdicts
 from rlhf.store.verdicts import Verdict as Verdict
 
 
@@ -44,7 +44,8 @@ class Rating:
     attributes: dict[str, int | None]
     edited: str | None
     order_shown: list[int]
-    """Response ids as they stood: left, right. Empty for a rating that came from a file."""
+    """Response ids as they stood: left, right; or the single one. Empty for a rating that came
+    from a file."""
     active_ms: int
     guidelines: int | None
     """The newest version of the guidelines that the annotator had read; None if none."""
@@ -98,7 +99,7 @@ def record_rating(
     lease = queue.own_lease(tx, lease_id, annotator_id)
     if lease.submission_id != submission_id:
         raise Conflict("this submission does not belong to this lease; load the comparison again")
-    shown = [lease.left_response, lease.right_response]
+    shown = queue.shown_in(lease)
     verdicts.check(tx, verdict, shown)
     if earlier := _submitted(tx, submission_id, annotator_id, verdict):
         return earlier
@@ -145,6 +146,7 @@ def revise_rating(
     if not before.current:
         raise Conflict("a newer revision of this rating exists; load it first")
     _supersede(tx, before.id)
+    rankings.reopen(tx, annotator_id, before.comparison_id)
     names = ("comparison_id", "lease_id", "order_shown", "shown_at", "active_ms")
     values = {name: getattr(before, name) for name in names}
     moment = time.time() if now is None else now
@@ -176,6 +178,23 @@ def current_ratings(tx: Connection) -> list[Rating]:
     table = schema.ratings
     rows = tx.execute(select(table).where(table.c.current, ~table.c.withdrawn).order_by(table.c.id))
     return [_rating(row) for row in rows]
+
+
+def comparing(tx: Connection) -> list[Rating]:
+    """Those of the current ratings that compare two responses."""
+    table = schema.ratings
+    rows = tx.execute(
+        select(table).where(table.c.current, ~table.c.withdrawn, of_two()).order_by(table.c.id)
+    )
+    return [_rating(row) for row in rows]
+
+
+def of_two() -> ColumnElement[bool]:
+    """Ratings that compare two responses; those of a single one say nothing of any other."""
+    comparison = schema.comparisons
+    return exists().where(
+        comparison.c.id == schema.ratings.c.comparison_id, comparison.c.response_hi.is_not(None)
+    )
 
 
 def my_last(tx: Connection, annotator_id: int, count: int) -> list[Rating]:

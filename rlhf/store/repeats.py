@@ -31,6 +31,7 @@ def queue_own(tx: Connection, annotator_id: int, seed: int | None) -> tuple[int,
         return None
     chosen = chance(tx, annotator_id, seed, "which repeat").choice(found)
     first = comparisons.comparison(tx, chosen.comparison_id)
+    assert first.response_hi is not None
     table, slots = schema.comparisons, schema.assignments
     known = tx.execute(select(table.c.id).where(table.c.repeat_of == first.id)).scalar()
     repeat = known or comparisons.add_comparison(
@@ -84,6 +85,7 @@ def _old_enough(annotator_id: int) -> Select[Any]:
             rating.c.lease_id.is_not(None),
             rating.c.id < recent,
             comparison.c.purpose.in_(ASKED),
+            comparison.c.response_hi.is_not(None),
             ~asked_again,
             ~skipped,
         )

@@ -36,7 +36,7 @@ HELD = (
 """Leases in the hands of :annotator at :now, the oldest first."""
 
 FREE: Select[Any] = (
-    select(_slot.c.id, _comparison.c.response_lo, _comparison.c.response_hi)
+    select(_slot.c.id, _slot.c.rank, _comparison.c.response_lo, _comparison.c.response_hi)
     .join(_comparison, _comparison.c.id == _slot.c.comparison_id)
     .where(
         ~_slot.c.done,

@@ -17,7 +17,10 @@ ATTRIBUTE_CHARS = 40
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`preferred` (a response id) by `strength` 1 to 3, or None and 0 for a tie."""
+    """`preferred` (a response id) by `strength` 1 to 3, or None and 0 for a tie.
+
+    Of a single response: it is preferred where it is good, and `both_bad` where it is not.
+    """
 
     preferred: int | None
     strength: int
@@ -45,13 +48,15 @@ def check(tx: Connection, verdict: Verdict, shown: Sequence[int]) -> None:
     if (verdict.preferred is None) != (verdict.strength == 0):
         raise InputError("a tie has strength 0, a preference 1 to 3", field="strength")
     if verdict.preferred is not None and verdict.preferred not in shown:
-        raise InputError("is not one of the two responses shown", field="preferred")
+        raise InputError("is none of the responses shown", field="preferred")
+    if len(set(shown)) == 1 and (verdict.preferred is None) != verdict.both_bad:
+        raise InputError("a single response is either good or bad", field="both_bad")
     if verdict.reason is not None:
         validate.text_field(verdict.reason, "reason", longest=validate.REASON_CHARS, empty=True)
     for name, better in verdict.attributes.items():
         validate.text_field(name, "attributes", longest=ATTRIBUTE_CHARS)
         if better is not None and better not in shown:
-            raise InputError("is not one of the two responses shown", field=f"attributes.{name}")
+            raise InputError("is none of the responses shown", field=f"attributes.{name}")
     if verdict.edited is not None:
         _check_edited(tx, verdict)
 

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from feedback_app.api_rating import STRENGTH
 from rlhf.store import (
+    asked,
     comparisons,
     events,
     flags,
@@ -230,6 +231,7 @@ def test_nothing_an_annotator_gets_tells_which_model_wrote_it(site: Site, ann: T
         "right",
         "seconds_left",
         "practice",
+        "ranking",
         "progress",
         "guidelines",
     }
@@ -351,3 +353,33 @@ def test_a_new_version_of_the_guidelines_is_told_with_the_next_comparison(
     ann.post("/api/v1/ratings", json=verdict(ahead, 1))
     assert [one.guidelines for one in kept(site)] == [1, 2]
     assert ann.post("/api/v1/guidelines/read", json={"version": 3}).status_code == 422
+
+
+def single(site: Site) -> None:
+    """A single answer in the queue."""
+    with site.store.write() as tx:
+        messages = [{"role": "user", "content": "Open?"}]
+        prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
+        asked.add_asked(tx, [asked.Asked(prompts.digest_of(messages), ("Until 6.",))])
+
+
+def test_a_single_answer_is_good_or_bad_and_can_be_changed(site: Site, ann: TestClient) -> None:
+    single(site)
+    item = ann.get("/api/v1/next").json()
+    assert (item["left"], item["right"]) == ({"text": "Until 6."}, None)
+    for wrong in (
+        {"choice": 3},
+        {"choice": 1, "both_bad": True},
+        {"choice": 1, "attributes": {"helpful": "a"}},
+        {"choice": 2, "edited": "Until 7."},
+    ):
+        refused = ann.post("/api/v1/ratings", json=verdict(item, 1) | wrong)
+        assert refused.status_code == 422
+    saved = ann.post("/api/v1/ratings", json=verdict(item, 1, edited="Until 6 o'clock.")).json()
+    again = ann.get(f"/api/v1/ratings/{saved['rating_id']}").json()
+    assert (again["choice"], again["single"], again["right"]) == (1, True, None)
+    body = {"submission_id": again["submission_id"], "choice": 2}
+    assert ann.post(f"/api/v1/ratings/{saved['rating_id']}/revise", json=body).status_code == 200
+    (one,) = kept(site)
+    assert (one.preferred, one.both_bad, one.revision) == (None, True, 2)
+    assert ann.get("/api/v1/ratings/mine").json()["ratings"][0]["choice"] == 2

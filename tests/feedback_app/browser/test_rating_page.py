@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Route, expect
 from sqlalchemy import select
 
-from rlhf.store import Store, flags, guidelines, known, prompts, schema
+from rlhf.store import Store, asked, flags, guidelines, known, prompts, schema
 from tests.feedback_app.browser.pages import PHONE, annotate, kept, question, ready, saved
 from tests.seeded import ask, queued
 from tests.served import Web
@@ -307,3 +307,57 @@ def test_a_skip_can_say_more_than_its_reason(
     with store.read() as tx:
         said = tx.execute(select(schema.skips.c.reason)).scalars().all()
     assert said == ["other: 2 answers to 1 <b>joke</b>"]
+
+
+def test_single_answers_and_rankings_are_rated_by_the_same_keys(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    with store.write() as tx:
+        for asking, answers in (
+            ("Which is best?", ("first", "second", "third")),
+            ("Is this good?", ("alone",)),
+            ("Is that?", ("alone too",)),
+        ):
+            messages = [{"role": "user", "content": asking}]
+            prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
+            asked.add_asked(tx, [asked.Asked(prompts.digest_of(messages), answers)])
+    page = annotate(context, web, store)
+    told = page.locator("[data-slot=banner]")
+    expect(told).to_contain_text("You are ranking 3 answers to one question: at most 2 more")
+    while question(page) == "Which is best?":
+        expect(page.locator("#rating")).to_have_attribute("data-shape", "pair")
+        sides = [page.locator(f"[data-slot={side}]").inner_text() for side in ("left", "right")]
+        page.keyboard.press("2" if sides[0] < sides[1] else "6")
+        before = [question(page), *sides]
+        page.keyboard.press("Enter")
+        saved(page)
+        page.wait_for_function(
+            """before => JSON.stringify([...document.querySelectorAll(
+                ".turn-text:last-child, [data-slot=left], [data-slot=right]")]
+                .map(it => it.textContent)) !== JSON.stringify(before)""",
+            arg=before,
+        )
+        ready(page)
+    expect(told).to_be_hidden()
+    expect(page.locator("#rating")).to_have_attribute("data-shape", "single")
+    expect(page.locator("#answer-b")).to_be_hidden()
+    expect(page.get_by_role("radio")).to_have_text(["1Good", "2Bad"])
+    page.keyboard.press("3")
+    expect(page.locator("[data-act=save]")).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("1")
+    page.keyboard.press("e")
+    page.keyboard.insert_text(", mended")
+    page.keyboard.press("Control+Enter")
+    saved(page)
+    ready(page)
+    page.get_by_role("radio", name="Bad").click()
+    page.get_by_role("button", name="Save and next").click()
+    expect(page.locator("#rating")).to_have_attribute("data-state", "empty")
+    page.keyboard.press("u")
+    ready(page)
+    expect(page.get_by_role("radio", name="Bad")).to_have_attribute("aria-checked", "true")
+    page.get_by_role("button", name="Your latest ratings").click()
+    expect(page.locator(".history li").first).to_contain_text("Bad")
+    *ranked, good, bad = kept(store)
+    assert 2 <= len(ranked) <= 3
+    assert (good.edited, good.strength, bad.both_bad) == ("alone, mended", 3, True)

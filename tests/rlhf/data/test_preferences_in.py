@@ -52,7 +52,7 @@ def test_every_form_says_the_same(record: dict[str, Any]) -> None:
     (shaped,) = shape(Row(1, record))
     assert shaped.messages == HI
     (judged,) = shaped.judged
-    assert (judged.better.strip(), judged.worse.strip()) == ("Yes.", "No.")
+    assert [str(one).strip() for one in (judged.better, judged.worse)] == ["Yes.", "No."]
     assert shaped.ranked == 2
 
 
