@@ -83,6 +83,7 @@ def show_a_living_controller(store: Store) -> None:
 def annotate(page: Page, link: str) -> None:
     """A comparison with a verdict chosen."""
     page.goto(link)
+    page.locator("[data-dialog=guidelines] button").click()
     expect(page.locator("#rating")).to_have_attribute("data-state", "card")
     better = "2" if "tracking" in page.locator("[data-slot=left]").inner_text() else "6"
     chosen = page.locator(f'[data-choice="{better}"]')

@@ -125,26 +125,17 @@ def add_comparison(
         raise ValueError(f"responses {lo} and {hi} read the same; there is nothing to ask")
     if {first.prompt_id, second.prompt_id} != {prompt_id}:
         raise ValueError(f"responses {lo} and {hi} do not both answer prompt {prompt_id}")
-    row = tx.execute(
-        schema.comparisons.insert()
-        .values(
-            prompt_id=prompt_id,
-            response_lo=lo,
-            response_hi=hi,
-            purpose=purpose,
-            round_id=round_id,
-            expected=expected,
-            repeat_of=repeat_of,
-            tiebreak=tiebreak,
-            explanation=explanation,
-            priority=validate.number_field(priority, "priority"),
-            created_at=time.time() if now is None else now,
-        )
-        .returning(schema.comparisons.c.id)
-    )
-    comparison_id = int(row.scalar_one())
-    _add_slots(tx, comparison_id, wanted, priority)
-    return comparison_id
+    values = {
+        "response_lo": lo,
+        "response_hi": hi,
+        "purpose": purpose,
+        "round_id": round_id,
+        "expected": expected,
+        "repeat_of": repeat_of,
+        "tiebreak": tiebreak,
+        "explanation": explanation,
+    }
+    return _queue(tx, prompt_id, values, wanted, priority, now)
 
 
 def add_single(
@@ -157,28 +148,35 @@ def add_single(
     now: float | None = None,
 ) -> int:
     """Ask whether a single response is good, `wanted` times; returns the comparison's id."""
+    values = {"response_lo": response_id, "purpose": "train"}
+    return _queue(tx, prompt_id, values, wanted, priority, now)
+
+
+def _queue(
+    tx: Connection,
+    prompt_id: int,
+    values: dict[str, Any],
+    wanted: int,
+    priority: float,
+    now: float | None,
+) -> int:
     row = tx.execute(
         schema.comparisons.insert()
         .values(
+            **values,
             prompt_id=prompt_id,
-            response_lo=response_id,
-            purpose="train",
             priority=validate.number_field(priority, "priority"),
             created_at=time.time() if now is None else now,
         )
         .returning(schema.comparisons.c.id)
     )
     comparison_id = int(row.scalar_one())
-    _add_slots(tx, comparison_id, wanted, priority)
-    return comparison_id
-
-
-def _add_slots(tx: Connection, comparison_id: int, wanted: int, priority: float) -> None:
     slots = [
         {"comparison_id": comparison_id, "slot": slot, "rank": -priority} for slot in range(wanted)
     ]
     if slots:
         tx.execute(schema.assignments.insert(), slots)
+    return comparison_id
 
 
 def response(tx: Connection, response_id: int) -> Response:

@@ -153,14 +153,19 @@ def test_the_grant_locks_its_row_on_postgresql() -> None:
     assert any("FOR UPDATE OF assignments SKIP LOCKED" in statement for statement in asked)
 
 
+def opened_as_of(revision: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A new database as an older program would have made it."""
+    with monkeypatch.context() as older:
+        upgrade = command.upgrade
+        older.setattr(command, "upgrade", lambda config, _: upgrade(config, revision))
+        return open_store(home)
+
+
 def test_what_an_older_program_wrote_survives_the_newest_migration(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tables that others point at are written anew: rows, keys and rules come through."""
-    with monkeypatch.context() as older:
-        upgrade = command.upgrade
-        older.setattr(command, "upgrade", lambda config, _: upgrade(config, "0002"))
-        before = open_store(home)
+    before = opened_as_of("0002", home, monkeypatch)
     with before.write() as tx:
         tx.exec_driver_sql(
             "INSERT INTO prompts (id, digest, messages, source, split, meta, created_at) "
@@ -198,10 +203,7 @@ def test_ratings_of_an_older_version_keep_their_meaning(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database as the version before remarks wrote it, with one rating in it."""
-    with monkeypatch.context() as older:
-        upgrade = command.upgrade
-        older.setattr(command, "upgrade", lambda config, _: upgrade(config, "0003"))
-        before = open_store(home)
+    before = opened_as_of("0003", home, monkeypatch)
     with before.write() as tx:
         for statement in OLD_RATING:
             tx.exec_driver_sql(statement)
