@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import cycle
 
-from rlhf.store import Connection, Store, comparisons, people, prompts, queue, ratings, schema
+from rlhf.store import (
+    Connection,
+    Store,
+    asked,
+    comparisons,
+    people,
+    prompts,
+    queue,
+    ratings,
+    schema,
+)
 
 
 def empty(store: Store) -> None:
@@ -64,6 +74,15 @@ def queued(store: Store, count: int, *, wanted: int = 1, about: str = "question"
             )
             for i in range(count)
         ]
+
+
+def own_answers(store: Store, question: str, *answers: str, overlap: int = 1) -> None:
+    """Answers of the operator's own before people: one, two, or several to be ranked."""
+    messages = [{"role": "user", "content": question}]
+    with store.write() as tx:
+        prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
+        one = asked.Asked(prompts.digest_of(messages), answers)
+        asked.add_asked(tx, [one], overlap=overlap)
 
 
 def hired(store: Store, *names: str, role: str = "annotator") -> list[int]:

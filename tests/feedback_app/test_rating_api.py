@@ -10,7 +10,6 @@ from starlette.testclient import TestClient
 
 from feedback_app.api_rating import STRENGTH
 from rlhf.store import (
-    asked,
     comparisons,
     events,
     flags,
@@ -22,7 +21,7 @@ from rlhf.store import (
     schema,
 )
 from tests.feedback_app.conftest import Site
-from tests.seeded import ask, queued
+from tests.seeded import ask, own_answers, queued
 
 
 @pytest.fixture
@@ -355,16 +354,8 @@ def test_a_new_version_of_the_guidelines_is_told_with_the_next_comparison(
     assert ann.post("/api/v1/guidelines/read", json={"version": 3}).status_code == 422
 
 
-def single(site: Site) -> None:
-    """A single answer in the queue."""
-    with site.store.write() as tx:
-        messages = [{"role": "user", "content": "Open?"}]
-        prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
-        asked.add_asked(tx, [asked.Asked(prompts.digest_of(messages), ("Until 6.",))])
-
-
 def test_a_single_answer_is_good_or_bad_and_can_be_changed(site: Site, ann: TestClient) -> None:
-    single(site)
+    own_answers(site.store, "Open?", "Until 6.")
     item = ann.get("/api/v1/next").json()
     assert (item["left"], item["right"]) == ({"text": "Until 6."}, None)
     for wrong in (

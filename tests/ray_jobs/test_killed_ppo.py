@@ -35,7 +35,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_run_killed_at_random_points_ends_in_the_same_bits(ready: Path, tmp_path: Path) -> None:
     copied(ready, tmp_path / "whole")
     whole = candidate(tmp_path / "whole")
@@ -43,7 +43,7 @@ def test_a_run_killed_at_random_points_ends_in_the_same_bits(ready: Path, tmp_pa
         assert candidate_after_a_kill(ready, tmp_path / f"killed-{number}", point) == whole, point
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_run_that_is_stopped_says_why_and_publishes_its_best_policy(
     ready: Path, tmp_path: Path
 ) -> None:

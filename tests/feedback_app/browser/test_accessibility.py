@@ -9,9 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from rlhf.store import Store
-from tests.feedback_app.browser.pages import PHONE, annotate
+from tests.feedback_app.browser.pages import PHONE, annotate, ready
 from tests.lively import finished_round
-from tests.seeded import queued
+from tests.seeded import own_answers, queued
 from tests.served import Web
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -38,7 +38,12 @@ def test_the_rating_page_is_open_to_everybody(
 ) -> None:
     queued(store, 3)
     context = browser.new_context(color_scheme=theme)
-    page = annotate(context, web, store)
+    page = context.new_page()
+    page.goto(web.link(store, "ann", "annotator"))
+    expect(page.locator("dialog[data-dialog=guidelines]")).to_be_visible()
+    assert problems(page) == []
+    page.keyboard.press("Enter")
+    ready(page)
     assert problems(page) == []
     page.keyboard.press("2")
     page.keyboard.press("e")
@@ -58,10 +63,16 @@ def test_the_rating_page_on_a_phone_and_when_empty(
     browser: Browser, web: Web, store: Store
 ) -> None:
     queued(store, 1)
+    own_answers(store, "Is this good?", "It is.")
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = annotate(context, web, store)
     assert problems(page) == []
     page.keyboard.press("4")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rating")).to_have_attribute("data-shape", "single")
+    ready(page)
+    page.get_by_role("radio", name="Bad").click()
+    assert problems(page) == []
     page.keyboard.press("Enter")
     expect(page.locator("#rating")).to_have_attribute("data-state", "empty")
     assert problems(page) == []

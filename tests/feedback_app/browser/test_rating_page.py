@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Route, expect
 from sqlalchemy import select
 
-from rlhf.store import Store, asked, flags, guidelines, known, prompts, schema
+from rlhf.store import Store, flags, guidelines, known, prompts, schema
 from tests.feedback_app.browser.pages import PHONE, annotate, kept, question, ready, saved
-from tests.seeded import ask, queued
+from tests.seeded import ask, own_answers, queued
 from tests.served import Web
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -312,15 +312,9 @@ def test_a_skip_can_say_more_than_its_reason(
 def test_single_answers_and_rankings_are_rated_by_the_same_keys(
     context: BrowserContext, web: Web, store: Store
 ) -> None:
-    with store.write() as tx:
-        for asking, answers in (
-            ("Which is best?", ("first", "second", "third")),
-            ("Is this good?", ("alone",)),
-            ("Is that?", ("alone too",)),
-        ):
-            messages = [{"role": "user", "content": asking}]
-            prompts.add_prompts(tx, [prompts.NewPrompt(messages, source="test", split="train")])
-            asked.add_asked(tx, [asked.Asked(prompts.digest_of(messages), answers)])
+    own_answers(store, "Which is best?", "first", "second", "third")
+    own_answers(store, "Is this good?", "alone")
+    own_answers(store, "Is that?", "alone too")
     page = annotate(context, web, store)
     told = page.locator("[data-slot=banner]")
     expect(told).to_contain_text("You are ranking 3 answers to one question: at most 2 more")
