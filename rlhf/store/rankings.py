@@ -109,11 +109,17 @@ def due(tx: Connection, annotator_id: int, now: float, *, at_least: float | None
     return None
 
 
+_KIND = (
+    select(schema.assignments.c.kind)
+    .join(schema.leases, schema.leases.c.assignment_id == schema.assignments.c.id)
+    .where(schema.leases.c.id == bindparam("lease"))
+)
+
+
 def in_sequence(tx: Connection, annotator_id: int, lease_id: str) -> bool:
     """Whether what comes after a lease depends on its verdict."""
-    slot = schema.assignments
-    asked = select(slot.c.kind).where(slot.c.lease_id == lease_id)
-    return tx.execute(asked).scalar() == "ranking" and _in_hand(tx, annotator_id) is not None
+    kind = tx.execute(_KIND, {"lease": lease_id}).scalar()
+    return kind == "ranking" and _in_hand(tx, annotator_id) is not None
 
 
 def progress(tx: Connection, annotator_id: int) -> Progress | None:
