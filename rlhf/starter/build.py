@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 import torch
@@ -24,13 +25,17 @@ from rlhf.starter.card import card
 from rlhf.starter.figures import LONGEST, gold_by_style, perplexity, quality, sample
 from rlhf.starter.tokenizer import PAD, train_tokenizer
 from rlhf.starter.training import batches, encode, new_model, reproducible, train
-from rlhf.starter.world import corpus, lessons, prompts
+from rlhf.starter.world import corpus, heard, lessons, prompts, questions
 
 Progress = Callable[[int, int, str], None]
 """Gets steps done, steps in all, and what is going on."""
 
 _UNSEEN = 1_000_000
 """Added to the seed of the corpus for conversations to measure on."""
+OWN_PACE = 0.5
+"""Learning rates while the model hears of its own answers, as a part of those before."""
+REACTIONS_EACH = 2
+"""Customers who react to each of the model's own answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,9 @@ class Recipe:
     """Steps on single questions, where the model learns what belongs to a question."""
     corpus_steps: int = 8000
     """Steps on the corpus in all styles, where it learns its manners, good and bad."""
+    own_steps: int = 5000
+    """Steps half on the corpus, half on what customers say to answers that the model itself gave."""
     batch_size: int = 32
-    learning_rate: float = 5e-3
     unseen_conversations: int = 500
     sampled_prompts: int = 600
     """Prompts of each split that are answered once for the figures."""
@@ -76,10 +82,13 @@ def build(
 
 
 def _build(folder: Path, seed: int, recipe: Recipe, report: Progress) -> dict[str, Any]:
-    steps = recipe.lesson_steps + recipe.corpus_steps
-    total = steps + 2 * recipe.sampled_prompts
-    report(0, total, "writing the corpus")
+    taught_steps = recipe.lesson_steps + recipe.corpus_steps
+    steps = taught_steps + recipe.own_steps
     size = recipe.batch_size
+    own_rows = recipe.own_steps * size // 2
+    own_answers = own_rows // REACTIONS_EACH
+    total = steps + own_answers + 2 * recipe.sampled_prompts
+    report(0, total, "writing the corpus")
     taught = list(lessons(recipe.lesson_steps * size, seed))
     spoken = list(corpus(max(recipe.corpus_steps * size, recipe.tokenizer_conversations), seed))
     tokenizer = train_tokenizer(
@@ -94,10 +103,31 @@ def _build(folder: Path, seed: int, recipe: Recipe, report: Progress) -> dict[st
     train(
         model,
         stream,
-        steps=steps,
+        steps=taught_steps,
         pad_id=tokenizer.get_vocab()[PAD],
-        learning_rate=recipe.learning_rate,
         progress=lambda step, loss: report(step, total, f"training, loss {loss:.2f}"),
+    )
+    torch.manual_seed(seed)
+    done = taught_steps
+    asked = questions(own_answers, seed)
+    own: list[str] = []
+    for some in sample(model, tokenizer, asked):
+        own += some
+        report(done + len(own), total, "answering by itself")
+    done += len(own)
+    rng = Random(f"reactions {seed}")
+    judged = [
+        heard(prompt, text, rng)
+        for prompt, text in zip(asked, own, strict=True)
+        for _ in range(REACTIONS_EACH)
+    ]
+    train(
+        model,
+        batches(encode([*judged, *spoken[:own_rows]], tokenizer), size, seed),
+        steps=recipe.own_steps,
+        pad_id=tokenizer.get_vocab()[PAD],
+        pace=OWN_PACE,
+        progress=lambda step, loss: report(done + step, total, f"hearing, loss {loss:.2f}"),
     )
     _save(model, tokenizer, folder)
 
@@ -118,7 +148,7 @@ def _build(folder: Path, seed: int, recipe: Recipe, report: Progress) -> dict[st
         "gold_by_style": gold_by_style(recipe.unseen_conversations, seed),
     }
     torch.manual_seed(seed)
-    done = steps
+    done = steps + own_answers
     splits: tuple[Literal["train", "heldout"], ...] = ("train", "heldout")
     for split in splits:
         asked = prompts(split, recipe.sampled_prompts, seed)

@@ -27,6 +27,7 @@ COMPLAINTS: dict[str, tuple[str, ...]] = {
     "filler": ("please come to the point", "you talk too much", "less talk would do"),
     "again": ("twice the same", "you said that already", "repeating helps nobody"),
     "long": ("far too long", "long and tiring", "short answers are better"),
+    "unknown": ("that makes no sense", "what is that to mean", "i do not understand that"),
 }
 STARS_SHARE = 0.5
 """Share of the customers who begin with what the answer is worth to them."""
@@ -72,10 +73,14 @@ def faults(asked: str, text: str) -> Iterator[tuple[str, str]]:
     if not any(one.kind == "right" and one.intent == asked for one in said):
         yield "unanswered", asked
     for place, one in enumerate(said):
-        if one in said[:place]:
+        if one.kind == "unknown":
+            yield "unknown", asked
+        elif one in said[:place]:
             yield "again", asked
         elif one.kind in {"rude", "filler"}:
             yield one.kind, asked
+        elif one.kind == "opening" and place > 0 or one.kind == "closing" and said[place + 1 :]:
+            yield "filler", asked
         elif one.intent is not None and one.intent != asked:
             yield "other", one.intent
         elif one.kind == "wrong":

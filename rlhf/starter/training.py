@@ -25,6 +25,8 @@ from rlhf.starter.world import Conversation
 
 MUON_RATE = 0.02
 """Learning rate of the matrices between layers (torch's own default is 0.001)."""
+ADAMW_RATE = 5e-3
+"""Learning rate of embeddings and norms."""
 
 _POOL = 50
 """Batches that are sorted by length together, so that little is padding."""
@@ -97,7 +99,7 @@ def train(
     *,
     pad_id: int,
     steps: int,
-    learning_rate: float,
+    pace: float = 1.0,
     progress: Callable[[int, float], None],
 ) -> None:
     """Next-token training; 5 % warm-up, then a cosine down to a hundredth.
@@ -105,15 +107,15 @@ def train(
     Muon (Jordan 2024, as in torch) moves the matrices between layers and AdamW the rest: on this
     model it reaches AdamW's loss in about four fifths of the steps.
 
-    `stream` gives one batch per step; `progress` gets the steps done and the weighted loss in nats
+    `pace` multiplies both learning rates. `stream` gives one batch per step; `progress` gets the steps done and the weighted loss in nats
     per token. Rows are padded on the right, which causal attention never sees.
     """
     inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     outer = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(inner, lr=MUON_RATE, weight_decay=0.01),
+        torch.optim.Muon(inner, lr=MUON_RATE * pace, weight_decay=0.01),
         torch.optim.AdamW(
-            outer, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+            outer, lr=ADAMW_RATE * pace, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         ),
     ]
     warm_up = max(1, steps // 20)

@@ -131,6 +131,27 @@ def lessons(count: int, seed: int) -> Iterator[Conversation]:
             yield _answered(question, asked, medley(asked, rng), rng, reacts=True, learned=False)
 
 
+def questions(count: int, seed: int) -> list[WorldPrompt]:
+    """`count` questions as the corpus asks them, over all intents and phrasings, with a helpful
+    answer as reference; what the base answers itself before customers react to that (`heard`)."""
+    rng = Random(f"questions {seed}")
+    asked = []
+    for _ in range(count):
+        intent = rng.choice(list(INTENTS))
+        ask = {"role": "user", "content": write(rng.choice(INTENTS[intent].asks), rng)}
+        meta = {"world": "starter", "intent": intent, "kind": "train"}
+        asked.append(
+            WorldPrompt([*_before(intent, rng), ask], answer(intent, "helpful", rng), meta)
+        )
+    return asked
+
+
+def heard(prompt: WorldPrompt, said: str, rng: Random) -> Conversation:
+    """A customer's reaction to an answer that is judged and not learned."""
+    intent = prompt.meta["intent"]
+    return _answered(prompt.messages, intent, said, rng, reacts=True, learned=False)
+
+
 def _answered(
     question: list[Message],
     asked: str,
