@@ -19,6 +19,11 @@ from rlhf.store.schema.asking import (
     responses,
     skips,
 )
+from rlhf.store.schema.bringing import (
+    datasets,
+    evaluations,
+    passages,
+)
 from rlhf.store.schema.columns import (
     metadata,
 )
@@ -49,6 +54,8 @@ __all__ = [
     "assignments",
     "checkpoints",
     "comparisons",
+    "datasets",
+    "evaluations",
     "events",
     "facts",
     "flags",
@@ -60,6 +67,7 @@ __all__ = [
     "manifests",
     "metadata",
     "metrics",
+    "passages",
     "people",
     "prompts",
     "ranking_people",
