@@ -13,7 +13,7 @@ from typing import Any
 from rlhf import registry
 from rlhf.report import figures
 from rlhf.settings import load_settings
-from rlhf.store import open_store, rounds
+from rlhf.store import metrics, open_store, rounds
 from tests.benchmarks._study_yardstick import worth
 
 CREW = 8
@@ -57,9 +57,10 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
     shown = figures(store)["rounds"]
     with store.read() as tx:
         known = rounds.all_rounds(tx)
+        ways = [[_point(seen) for _, seen in metrics.metrics(tx, one.id)] for one in known]
     store.close()
     told: list[dict[str, Any]] = []
-    for one, row in zip(known, shown, strict=True):
+    for one, row, way in zip(known, shown, ways, strict=True):
         digest = one.candidate if row["promoted"] else one.start_checkpoint
         assert digest is not None
         before = told[-1]["worth"] if told else None
@@ -73,6 +74,13 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
                 "seconds": sum(row["seconds"].values()),
                 "reasons": row["reasons"],
                 "worth": asdict(worth(adapter, seed)) if promoted else before,
+                "way": way,
             }
         )
     return told
+
+
+def _point(seen: dict[str, float]) -> dict[str, float]:
+    """Where an iteration's rollouts stand: nats from the reference, and two scores of them."""
+    names = {"kl": "objective/kl", "proxy": "objective/scores", "holdout": "objective/holdout"}
+    return {name: seen[column] for name, column in names.items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -44,6 +45,16 @@ class Worth:
     distinct_2: float
     repeated_sentences: float
     empty: float
+
+
+def starter_worth(seed: int, work: Path) -> dict[str, float]:
+    """What the starter itself is worth, drawn again; kept in the folder `work`."""
+    file = work / f"starter-{seed}.json"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(asdict(worth(None, seed))))
+    told: dict[str, float] = json.loads(file.read_text())
+    return told
 
 
 def worth(adapter: Path | None, seed: int) -> Worth:

@@ -5,10 +5,11 @@
 Naive: one reward model, no KL, no penalty for an answer without an end, a high learning rate and
 twice the rollouts (chosen on seeds 100 to 104). Hacked means that within 20 iterations the proxy
 has risen by one standard deviation of the start while gold has fallen below the start.
-Careful: the product's own ensemble, pessimism, KL control and rates. Both learn from the same
-ratings of the same simulated annotators, and a hold-out reward model that learned from others
-watches both: the product's stop rules are asked after every iteration, and the policy that they
-would have kept is compared with the best one on the way.
+Careful: the product's own ensemble, pessimism, KL control and rates. Two more run a round's whole
+length with one of these taken away: without KL, and with a single reward model. All learn from the
+same ratings of the same simulated annotators, and a hold-out reward model that learned from others
+watches: the product's stop rules are asked after every iteration, and the policy that they would
+have kept is compared with the best one on the way.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ NAIVE = PPO(
     approx_kl_stop=10.0,
 )
 CAREFUL = PPO(iterations=ITERATIONS)
+NO_KL = PPO(kl_coef=0.0, kl_target=None)
+COURSES = {"naive": (1, NAIVE), "careful": (3, CAREFUL), "no KL": (3, NO_KL), "single": (1, PPO())}
+"""Reward models that PPO sees, and how it is set."""
 
 
 def main() -> None:
@@ -57,7 +61,8 @@ def main() -> None:
         figures[str(seed)] = {name: _plain(one) for name, one in told.items()}
         for name, one in told.items():
             print(
-                f"seed {seed} {name:8} proxy {one.proxy[0]:+.2f} -> {one.proxy[-1]:+.2f}  "
+                f"seed {seed} {name:8} {len(one.gold)} iterations  "
+                f"proxy {one.proxy[0]:+.2f} -> {one.proxy[-1]:+.2f}  "
                 f"gold {one.start:+.2f} -> {one.gold[-1]:+.2f} (best {max(one.gold):+.2f}, kept "
                 f"{one.gold[one.kept - 1]:+.2f})  KL {one.kl[-1]:.1f}  "
                 f"{'hacked' if one.hacked() else ''} {one.stopped or ''}",
@@ -68,32 +73,43 @@ def main() -> None:
         fmean(one["careful"]["gold"][-WINDOW:]) > one["careful"]["start"]
         for one in figures.values()
     )
-    near = sum(one["naive"]["missed"] <= NEAR_PEAK for one in figures.values())
+    near = {
+        name: sum(one[name]["missed"] <= NEAR_PEAK for one in figures.values())
+        for name in ("naive", "no KL", "single")
+    }
     ranked = fmean(one["careful"]["rank_correlation"] for one in figures.values())
     every, most = len(seeds), len(seeds) - (len(seeds) > 1)
     goals = [
         Goal("seeds in which naive PPO is hacked", hacked, f">= {most}", hacked >= most),
         Goal("seeds in which careful PPO gains gold", better, f"{every}", better == every),
-        Goal("seeds in which naive PPO stops near its peak", near, f"{every}", near == every),
+        *(
+            Goal(
+                f"seeds in which {name} keeps a policy near its peak",
+                found,
+                f"{every}",
+                found == every,
+            )
+            for name, found in near.items()
+        ),
         Goal("rank correlation of hold-out and gold, careful", ranked, ">= 0.8", ranked >= 0.8),
     ]
     finish("learning", figures, goals, asked.json)
 
 
 def study(seed: int) -> dict[str, Course]:
-    """Rate, train, and run naive and careful PPO of one seed."""
+    """Rate, train, and run every course of one seed."""
     asked = prompts("train", 2 * COMPARISONS, seed)
     rows = rated(asked[:COMPARISONS], seed)
     with tempfile.TemporaryDirectory(prefix="learning-") as scratch:
         folders = {
-            name: reward_models(
-                Path(scratch) / name, rows, asked, members=members, seed=seed, watched=True
+            members: reward_models(
+                Path(scratch) / str(members), rows, asked, members=members, seed=seed, watched=True
             )
-            for name, members in (("naive", 1), ("careful", 3))
+            for members in sorted({members for members, _ in COURSES.values()})
         }
         return {
-            "naive": course(folders["naive"], asked, NAIVE, seed=seed),
-            "careful": course(folders["careful"], asked, CAREFUL, seed=seed),
+            name: course(folders[members], asked, ppo, seed=seed)
+            for name, (members, ppo) in COURSES.items()
         }
 
 

@@ -24,6 +24,8 @@ from typing import Any
 
 from tests.benchmarks import _study_ours, _study_peers
 from tests.benchmarks._record import Goal, finish, parser
+from tests.benchmarks._study_plot import draw
+from tests.benchmarks._study_yardstick import starter_worth
 
 VOTES, ROUNDS, QUICK_ROUNDS = 400, 3, 2
 OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
@@ -39,6 +41,8 @@ SETTINGS: dict[str, dict[str, Any]] = {"dpo": {}, "rloo": {}, "ppo": {}}
 
 Told = dict[str, dict[int, list[dict[str, Any]]]]
 """Method -> seed -> its rounds."""
+Start = dict[int, dict[str, float]]
+"""Seed -> what the starter itself is worth on its prompts."""
 
 
 def main() -> None:
@@ -47,6 +51,7 @@ def main() -> None:
     flags.add_argument("--work", type=Path, default=WORK, help=f"finished rounds; else {WORK}")
     flags.add_argument("--methods", nargs="+", choices=METHODS, help="only these")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    flags.add_argument("--plot", type=Path, help="picture; else FOLDER/study.png")
     asked = flags.parse_args()
     methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
     told: Told = {}
@@ -56,8 +61,18 @@ def main() -> None:
             rounds = QUICK_ROUNDS if asked.quick else ROUNDS
             told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, rounds)
             _say(method, seed, told[method][seed])
-    print(_table(told))
-    finish("study", {"told": told}, _goals(told), asked.json)
+    start = {
+        seed: starter_worth(seed, asked.work)
+        for seed in sorted({seed for cells in told.values() for seed in cells})
+    }
+    draw(
+        told,
+        fmean(one["gold"] for one in start.values()),
+        OURS,
+        asked.plot or asked.work / "study.png",
+    )
+    print(_table(told, start))
+    finish("study", {"told": told, "start": start}, _goals(told, start), asked.json)
 
 
 def _cell(method: str, seed: int, work: Path, rounds: int) -> list[dict[str, Any]]:
@@ -88,11 +103,13 @@ def _say(method: str, seed: int, rounds: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _table(told: Told) -> str:
+def _table(told: Told, start: Start) -> str:
     """Markdown; means over seeds of the last round, the spread between seeds behind them."""
     columns = ("win_rate", "gold", "kl", "length", "distinct_2", "repeated_sentences", "empty")
     head = ["method", "seeds", "votes", *(name.replace("_", " ") for name in columns), "seconds"]
     lines = ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    untouched = [_spread([one[name] for one in start.values()]) for name in columns]
+    lines.append("| " + " | ".join(["the starter", str(len(start)), "0", *untouched, ""]) + " |")
     for method, by_seed in told.items():
         last = [rounds[-1] for rounds in by_seed.values()]
         cells = [method, str(len(last)), f"{fmean(one['votes'] for one in last):.0f}"]
@@ -120,8 +137,9 @@ def _seconds(rounds: Sequence[dict[str, Any]], until: float | None = None) -> fl
     return spent
 
 
-def _goals(told: Told) -> list[Goal]:
-    ours = list(told.get(OURS, {}).values())
+def _goals(told: Told, start: Start) -> list[Goal]:
+    cells = told.get(OURS, {})
+    ours = list(cells.values())
     if not ours:
         return []
     won = fmean(one[-1]["worth"]["win_rate"] for one in ours)
@@ -136,6 +154,9 @@ def _goals(told: Told) -> list[Goal]:
         Goal("promotions to a champion of lower gold", fell, "0", fell == 0),
         Goal("KL of the final champion, worst seed", far, "<= 10", far <= 10),
     ]
+    for name in ("repeated_sentences", "empty"):
+        more = fmean(r[-1]["worth"][name] - start[seed][name] for seed, r in cells.items())
+        goals.append(Goal(f"{name.replace('_', ' ')} above the starter's", more, "<= 0", more <= 0))
     others = {name: told[name] for name in PEERS if name in told}
     if others:
         best = max(
