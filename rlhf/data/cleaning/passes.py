@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rlhf.data.cleaning import near, words
 from rlhf.data.cleaning.boilerplate import edge_lines
 from rlhf.data.cleaning.rows import Action, Notes, Row, judged, mended
-from rlhf.data.cleaning.topics import terms
+from rlhf.data.cleaning.terms import terms
 from rlhf.data.cleaning.words import I64, U32, U64, Sets
 from rlhf.data.datasets import ACTIONS_SCHEMA, ROWS_SCHEMA
 
@@ -38,6 +38,7 @@ class Edges:
     """What the first pass saw at the edges of a chunk's texts: a line and the conversation it
     stands in, k of them."""
 
+    rows: int
     lines: U64
     conversations: U64
     all_conversations: U64
@@ -53,6 +54,8 @@ class Figures:
     sources: list[str]
     conversations: U64
     heldout: NDArray[np.bool_]
+    has_answer: NDArray[np.bool_]
+    """Whether there is anything to learn in the row as it came."""
     dropped: NDArray[np.bool_]
     lengths: I64
     """Characters after cleaning."""
@@ -73,6 +76,7 @@ class Figures:
     terms: Sets
     """Words that tell topics apart; of dropped rows too."""
     boilerplate: Counter[str]
+    values_masked: Counter[str]
 
 
 def hash64(text: str) -> int:
@@ -95,22 +99,21 @@ def first_pass(raw: Sequence[RawRow], folder: Path, chunk: int) -> Edges:
     ]
     both = np.array(pairs, np.uint64).reshape(-1, 2)
     left = [hash64(row.conversation) for row in rows if not row.dropped]
-    return Edges(both[:, 0], both[:, 1], np.array(left, np.uint64))
+    return Edges(len(rows), both[:, 0], both[:, 1], np.array(left, np.uint64))
 
 
-def second_pass(
-    folder: Path, chunk: int, settings: Clean, boilerplate: frozenset[int]
-) -> Figures:
+def second_pass(folder: Path, chunk: int, settings: Clean, boilerplate: frozenset[int]) -> Figures:
     """Judge the rows of a chunk, put them back, and return what the whole needs to know."""
     notes = Notes()
     file = folder / f"mended-{chunk:06}.arrow"
     rows = [Row(**one) for one in read_table(file).to_pylist()]
+    has_answer = np.array([not row.dropped for row in rows], np.bool_)
     for row in rows:
         judged(row, settings, boilerplate, notes)
     _write_rows(folder / f"judged-{chunk:06}.arrow", rows)
     _write_actions(folder / f"judged-{chunk:06}.actions.arrow", notes.actions)
     file.unlink()
-    return _figures(rows, notes.boilerplate)
+    return _figures(rows, has_answer, notes)
 
 
 def chunk_rows(folder: Path, chunk: int) -> pa.Table:
@@ -135,7 +138,7 @@ def _edges(row: Row) -> set[int]:
     return set().union(*(edge_lines(text) for text in row.texts()))
 
 
-def _figures(rows: Sequence[Row], boilerplate: Counter[str]) -> Figures:
+def _figures(rows: Sequence[Row], has_answer: NDArray[np.bool_], notes: Notes) -> Figures:
     count = len(rows)
     spoken, owners, answers, questions = [], [], [], []
     plain_words: list[list[str]] = []
@@ -148,7 +151,9 @@ def _figures(rows: Sequence[Row], boilerplate: Counter[str]) -> Figures:
         first = next((place for place, one in enumerate(said) if one["role"] == "user"), None)
         spoken += turns
         owners += [number] * len(turns)
-        answers += [number if said and place == len(turns) - 1 else -1 for place in range(len(turns))]
+        answers += [
+            number if said and place == len(turns) - 1 else -1 for place in range(len(turns))
+        ]
         questions += [number if place == first else -1 for place in range(len(turns))]
     pairs = words.runs(*words.hashed(spoken), 2)
     whole, answer, question = (
@@ -162,6 +167,7 @@ def _figures(rows: Sequence[Row], boilerplate: Counter[str]) -> Figures:
         sources=[row.source for row in rows],
         conversations=np.array([hash64(row.conversation) for row in rows], np.uint64),
         heldout=np.array([row.heldout for row in rows], np.bool_),
+        has_answer=has_answer,
         dropped=np.array([row.dropped for row in rows], np.bool_),
         lengths=np.array([sum(map(len, row.texts())) for row in rows], np.int64),
         exact=np.array([one[-1] for one in keys], np.uint64),
@@ -183,7 +189,8 @@ def _figures(rows: Sequence[Row], boilerplate: Counter[str]) -> Figures:
         sketches=near.bands(whole),
         question_sketches=near.bands(question),
         terms=terms(plain_words),
-        boilerplate=boilerplate,
+        boilerplate=notes.boilerplate,
+        values_masked=notes.values_masked,
     )
 
 

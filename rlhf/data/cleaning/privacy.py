@@ -84,7 +84,9 @@ _ACCOUNT = re.compile(
 )
 _SOCIAL = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]*\d)(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.I)
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?=[0-9a-f:]*\d)(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.I
+)
 _IS_VERSION = re.compile(
     r"(?:\bv|versions?|release|build|firmware|driver|chapter|section|clause|paragraph|schema|oid"
     r"|\u00a7|update|upgrade|patch|from|to|>=?|<=?|==|~=)[ :=v]{0,3}$",
@@ -223,9 +225,7 @@ def _is_address(written: str) -> bool:
     return not told and not written.startswith(("255.", "0."))
 
 
-FINDERS: Mapping[
-    str, tuple[Callable[[str, int], bool], Callable[[str], Iterator[Span]]]
-] = {
+FINDERS: Mapping[str, tuple[Callable[[str, int], bool], Callable[[str], Iterator[Span]]]] = {
     "key": (lambda text, digits: True, _keys),
     "email": (lambda text, digits: _MAIL_HINT.search(text) is not None, _mails),
     "account": (lambda text, digits: digits >= 6, _accounts),

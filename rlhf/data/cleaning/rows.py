@@ -86,6 +86,9 @@ class Notes:
     boilerplate: Counter[str] = field(default_factory=Counter)
     """The lines taken off, personal data in them masked, and from how many rows."""
 
+    values_masked: Counter[str] = field(default_factory=Counter)
+    """By kind."""
+
     def add(self, row: Row, action: str, reason: str, detail: str = "") -> None:
         """Write down an action; a dropped row is done with."""
         self.actions.append(Action(row.kind, row.row, action, reason, detail))
@@ -94,9 +97,7 @@ class Notes:
 
 def mended(raw: RawRow, notes: Notes) -> Row:
     """The first pass: a conversation that ends with an answer, repaired and normalised."""
-    row = Row(
-        raw.kind, raw.row, raw.messages, raw.text, raw.source, raw.conversation, raw.heldout
-    )
+    row = Row(raw.kind, raw.row, raw.messages, raw.text, raw.source, raw.conversation, raw.heldout)
     if row.kind == "chat":
         _end_with_an_answer(row, notes)
         if row.dropped:
@@ -175,6 +176,7 @@ def _hide(row: Row, settings: Clean, notes: Notes) -> tuple[str, str] | None:
     if any(found):
         mask, places = privacy.Mask(), iter(found)
         row.replace(lambda text: mask.apply(text, next(places)))
+        notes.values_masked.update(mask.masked)
         for kind, count in sorted(mask.masked.items()):
             notes.add(row, MASKED, kind, f"values: {count}")
     return None

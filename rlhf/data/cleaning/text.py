@@ -109,9 +109,7 @@ def without_template_tokens(text: str) -> str:
     if not found:
         return text
     html = _is_html(text, found)
-    plain = _TEMPLATE_TOKEN.sub(
-        lambda token: token[0] if html and token[0] == "</s>" else "", text
-    )
+    plain = _TEMPLATE_TOKEN.sub(lambda token: token[0] if html and token[0] == "</s>" else "", text)
     if not html:
         plain = _SENTENCE_START.sub("", plain)
     return normalised(plain).strip()
