@@ -92,8 +92,8 @@ class Clean(_Branch):
     boilerplate: float | None = Field(0.01, gt=0, le=1)
     """Share of the conversations and documents from which a line at a text's edge is boilerplate
     (at least 20 of them); none takes nothing away."""
-    shortest_answer: PositiveInt = 2
-    """Characters of the final answer; shorter ones are dropped."""
+    shortest_answer: PositiveInt = 1
+    """Characters that the final answer must have: to some questions, "5" is one."""
     shortest_passage: PositiveInt = 40
     """Characters of a passage."""
     longest: PositiveInt = 20_000

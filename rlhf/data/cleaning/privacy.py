@@ -57,6 +57,9 @@ _PASSWORD = re.compile(
     r"|(?<=://)[^\s/:@]{1,64}:(?P<login>[^\s/:@]{3,64})(?=@)",
     re.IGNORECASE,
 )
+_KEY_NAMES = ("key", "token", "secret", "bearer")
+_PASSWORD_NAMES = ("passw", "pwd", "passphrase", "://")
+"""What stands in every text in which the two expressions above find something."""
 _WORDS = re.compile(r"[^\W\d]+(?:[._()\[\]-]+[^\W\d]*)*")
 """Letters alone, or an expression of a program (`os.environ`): no password that one can tell."""
 _MAIL = re.compile(
@@ -153,16 +156,21 @@ class Mask:
 
 
 def _keys(text: str) -> Iterator[Span]:
+    plain = text.lower()
     if _KEY_HINT.search(text):
         yield from (found.span() for found in _KEY.finditer(text))
-    for found in _NAMED_KEY.finditer(text):
+    for found in _NAMED_KEY.finditer(text) if _names(plain, _KEY_NAMES) else ():
         if _is_random(found["value"]):
             yield found.span("value")
-    for found in _PASSWORD.finditer(text):
+    for found in _PASSWORD.finditer(text) if _names(plain, _PASSWORD_NAMES) else ():
         if found["login"]:
             yield found.span("login")
         elif not _WORDS.fullmatch(found["value"]):
             yield found.span("value")
+
+
+def _names(plain: str, any_of: tuple[str, ...]) -> bool:
+    return any(one in plain for one in any_of)
 
 
 def _is_random(value: str) -> bool:
