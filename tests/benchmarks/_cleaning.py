@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
-from rlhf.data.cleaning.decide import NEAR, QUESTION
+from rlhf.data.cleaning.decide import EXACT, NEAR, QUESTION
 from rlhf.data.cleaning.privacy import FINDERS
 from rlhf.data.cleaning.run import clean
 from rlhf.data.datasets import ACTIONS, Dataset
@@ -26,6 +26,7 @@ from rlhf.data.splits import conversation_of, split_of
 from rlhf.home import make_home
 from rlhf.settings import Clean
 from rlhf.store import Store, open_store, prompts
+from rlhf.store.datasets import last_rows
 from tests.rlhf.data.cleaning.planted import Plan, planted
 
 PART = 20_000
@@ -57,10 +58,8 @@ def measure(rows: int) -> dict[str, float]:
 
 
 class _Memory:
-    """The highest sum of what this process and its children hold, looked at ten times a second.
-
-    Pages that processes share are counted once, where the system tells them (PSS).
-    """
+    """The highest sum of what this process and its children hold (RSS), looked at ten times a
+    second."""
 
     def __init__(self) -> None:
         self.peak = 0
@@ -105,16 +104,10 @@ def _fill(store: Store, rows: int) -> list[tuple[int, Plan]]:
                 )
             )
         with store.write() as tx:
-            before = _last(tx)
+            before = last_rows(tx)["chat"]
             prompts.add_prompts(tx, new)
         plans.append((before + 1, _slim(plan, new)))
     return plans
-
-
-def _last(tx: object) -> int:
-    from rlhf.store.datasets import last_rows
-
-    return last_rows(tx)["chat"]  # type: ignore[arg-type]
 
 
 def _slim(plan: Plan, new: list[prompts.NewPrompt]) -> Plan:
@@ -131,10 +124,14 @@ def _slim(plan: Plan, new: list[prompts.NewPrompt]) -> Plan:
 
 def _found(data: Dataset, plans: list[tuple[int, Plan]]) -> dict[str, float]:
     near: set[int] = set()
+    exact: set[int] = set()
+    """Near-duplicates of which nothing is left once blanks are normalised."""
     masked: dict[str, set[int]] = {kind: set() for kind in FINDERS}
     for one in pq.read_table(data.folder / ACTIONS).to_pylist():
         if one["reason"] in (NEAR, QUESTION):
             near.add(one["row"])
+        elif one["reason"] == EXACT:
+            exact.add(one["row"])
         elif one["action"] == "masked":
             masked[one["reason"]].add(one["row"])
     pairs = [(start + a, start + b) for start, plan in plans for a, b in plan.near.items()]
@@ -151,7 +148,7 @@ def _found(data: Dataset, plans: list[tuple[int, Plan]]) -> dict[str, float]:
     rows = data.report["rows"]
     return {
         "near_planted": len(pairs),
-        "near_recall": sum(a in near or b in near for a, b in pairs) / max(1, len(pairs)),
+        "near_recall": sum(bool({a, b} & (near | exact)) for a, b in pairs) / max(1, len(pairs)),
         "near_precision": len(near & group) / max(1, len(near)),
         "personal_recall": min(right[kind] / count for kind, count in kinds.items()),
         "personal_false": len(false) / (rows - len(personal)),

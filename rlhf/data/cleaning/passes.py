@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,12 +209,16 @@ def _keys(row: Row) -> list[int]:
 
 
 def _write_rows(file: Path, rows: Sequence[Row]) -> None:
-    _write(file, pa.Table.from_pylist([asdict(row) for row in rows], schema=WORK_SCHEMA))
+    _write(file, _columns(rows, WORK_SCHEMA))
 
 
-def _write_actions(file: Path, actions: Iterable[Action]) -> None:
-    plain = [asdict(one) for one in actions]
-    _write(file, pa.Table.from_pylist(plain, schema=ACTIONS_SCHEMA))
+def _write_actions(file: Path, actions: Sequence[Action]) -> None:
+    _write(file, _columns(actions, ACTIONS_SCHEMA))
+
+
+def _columns(rows: Sequence[Row] | Sequence[Action], schema: pa.Schema) -> pa.Table:
+    columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
+    return pa.Table.from_pydict(columns, schema=schema)
 
 
 def _write(file: Path, table: pa.Table) -> None:
