@@ -121,8 +121,8 @@ class Clean(_Branch):
     """Share of the conversations and documents outside the test split on which training stops."""
     document_test_share: float = Field(0.1, ge=0, lt=0.5)
     """Share of the documents kept for the test split; that of the prompts is their ingest's."""
-    balance: Literal["none", "source", "topic", "length"] = "none"
-    """What the training rows are balanced by."""
+    balance: Literal["source", "topic", "length"] | None = None
+    """What the training rows are balanced by; none leaves them as they are."""
     balance_ratio: float = Field(3.0, ge=1)
     """How many times the median group the largest may be; what is over goes by a hash."""
     topics: int = Field(12, ge=2, le=100)

@@ -78,8 +78,7 @@ def without_boilerplate(text: str, known: frozenset[int]) -> tuple[str, list[str
 def _end_of_run(lines: list[str], known: frozenset[int], most: int) -> int:
     """How many lines from the edge go: up to the last boilerplate among the first `most`.
 
-    A short line between two of boilerplate (a dash, a blank) goes with them; a line that says
-    something else ends the run.
+    Rules and blanks beside it go with it; a line that says something else ends the run.
     """
     end, seen = 0, 0
     for place, line in enumerate(lines):
@@ -90,9 +89,15 @@ def _end_of_run(lines: list[str], known: frozenset[int], most: int) -> int:
             break
         if _is_long(line) and line_hash(line) in known:
             end = place + 1
-        elif any(one.isalnum() for one in line):
+        elif _says_something(line):
             break
+    while 0 < end < len(lines) and not _says_something(lines[end]):
+        end += 1
     return end
+
+
+def _says_something(line: str) -> bool:
+    return any(map(str.isalnum, line))
 
 
 def _is_long(line: str) -> bool:

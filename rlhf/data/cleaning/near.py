@@ -100,7 +100,7 @@ def _fresh_pairs(sketches: U32, rows: I64) -> Iterator[I64]:
     """Batches [k, 2] of places in `rows` whose sketches meet somewhere, each pair once."""
     count = len(rows)
     seen = np.empty(0, np.int64)
-    for band in range(BANDS):
+    for band in range(BANDS if count > 1 else 0):
         found = distinct(np.concatenate(list(_meeting(sketches, rows, band))))
         found = _without(found, seen)
         seen = np.sort(np.concatenate([seen, found]))

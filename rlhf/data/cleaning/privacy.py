@@ -92,10 +92,11 @@ _IPV6 = re.compile(
 )
 _IS_VERSION = re.compile(
     r"(?:\bv|versions?|release|build|firmware|driver|chapter|section|clause|paragraph|schema|oid"
-    r"|\u00a7|update|upgrade|patch|from|to|>=?|<=?|==|~=)[ :=v]{0,3}$",
+    r"|\u00a7|patch|>=?|<=?|==|~="
+    r"|(?:updat|upgrad|downgrad|migrat)\w* (?:\w+ )?(?:from|to))[ :=v]{0,3}$",
     re.IGNORECASE,
 )
-_IP_WORD = re.compile(r"\b(?:ip|address|host|server|ping|ssh|from|login)\b", re.IGNORECASE)
+_IP_WORD = re.compile(r"\b(?:ip|address|host|server|ping|ssh)\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\d")
 
 RANDOM_BITS = 3.0
@@ -214,7 +215,7 @@ def _iban_length(written: str) -> int:
 
 def _networks(text: str) -> Iterator[Span]:
     for found in _IPV4.finditer(text):
-        before = text[max(0, found.start() - 16) : found.start()]
+        before = text[max(0, found.start() - 32) : found.start()]
         if _is_address(found[0]) and (not _IS_VERSION.search(before) or _IP_WORD.search(before)):
             yield found.span()
     if "::" in text or text.count(":") >= 7:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +70,10 @@ class _Bar:
         self._text = text
         self.step(0)
 
+    def end(self) -> None:
+        """Everything is done, the rows that there was nothing to do for as well."""
+        self.step(self._total)
+
     def step(self, rows: int) -> None:
         """So many rows are done."""
         self._done = min(self._done + rows, self._total)
@@ -111,7 +115,8 @@ def clean(
         if not plain["kept"]:
             raise UsageError(f"no row would be left: {_reasons(plain['dropped'])}")
         bar.phase("proving that nothing leaks")
-        plain["leaks"] = asdict(_proven(leaks.leaks_in(fresh, bar.step)))
+        plain["leaks"] = _proven(leaks.leaks_in(fresh, bar.step))
+        bar.end()
         if dry_run:
             return Cleaned(plain, None)
         return Cleaned(plain, _published(store, home, fresh, plain))
@@ -167,7 +172,7 @@ def _decided(
         if len(chosen)
         else topics.Topics(["no words"], np.zeros(len(whole.rows), np.int64))
     )
-    if settings.balance != "none":
+    if settings.balance is not None:
         groups, names = _groups(whole, found)[settings.balance]
         decide.balance(told, whole, groups, settings.balance_ratio, names)
     return told, found
@@ -234,7 +239,7 @@ def _report(
     }
 
 
-def _proven(found: leaks.Leaks) -> leaks.Leaks:
+def _proven(found: leaks.Leaks) -> dict[str, int]:
     if not found.none:
         raise RLHFError(
             f"rows leak between the splits: {found.conversations} conversations are in two of "
@@ -242,7 +247,7 @@ def _proven(found: leaks.Leaks) -> leaks.Leaks:
             f"({'; '.join(found.examples) or 'no pairs'}). Nothing was written. Lower "
             "clean.near_duplicates, so that rows like these count as copies"
         )
-    return found
+    return {"rows": found.rows, "conversations": found.conversations, "pairs": found.pairs}
 
 
 def _published(store: Store, home: Path, fresh: Path, plain: dict[str, Any]) -> Dataset:

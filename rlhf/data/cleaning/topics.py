@@ -22,7 +22,7 @@ from sklearn.preprocessing import Normalizer
 from rlhf.data.cleaning.terms import BUCKETS, telling, terms
 from rlhf.data.cleaning.words import I64, Sets
 
-COMMON = 0.2
+COMMON = 0.3
 """Share of the rows from which a word tells no topic: "the", "and", whatever the language."""
 RARE = 3
 """Rows that must have a word before it tells a topic."""
@@ -49,9 +49,7 @@ def sample(places: I64) -> I64:
     return places[:: max(1, -(-len(places) // SAMPLE))]
 
 
-def find(
-    sets: Sets, chosen: I64, texts: Sequence[Sequence[str]], wanted: int, seed: int
-) -> Topics:
+def find(sets: Sets, chosen: I64, texts: Sequence[Sequence[str]], wanted: int, seed: int) -> Topics:
     """Find topics among the chosen rows, and the nearest one of every row.
 
     sets: the terms of all rows; texts: the words of the chosen ones, for the names. Fewer rows

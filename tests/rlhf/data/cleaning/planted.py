@@ -117,7 +117,11 @@ def _card(draw: random.Random) -> str:
 
 def _iban(draw: random.Random) -> str:
     country, bank = draw.choice(
-        (("DE", _digits(draw, 18)), ("GB", f"NWBK{_digits(draw, 14)}"), ("NL", f"ABNA{_digits(draw, 10)}"))
+        (
+            ("DE", _digits(draw, 18)),
+            ("GB", f"NWBK{_digits(draw, 14)}"),
+            ("NL", f"ABNA{_digits(draw, 10)}"),
+        )
     )
     plain = "".join(str(int(one, 36)) for one in f"{bank}{country}00")
     number = f"{country}{98 - int(plain) % 97:02}{bank}"
@@ -166,7 +170,9 @@ def _ip(draw: random.Random) -> str:
     part[0] += part[0] == 127
     four = ".".join(map(str, part))
     six = ":".join(f"{draw.randint(1, 65535):x}" for _ in range(5))
-    return draw.choice((four, f"{four}:8080", f"IP {four}", f"2001:db8::{six}", f"2001:db8:1:{six}"))
+    return draw.choice(
+        (four, f"{four}:8080", f"IP {four}", f"2001:db8::{six}", f"2001:db8:1:{six}")
+    )
 
 
 PERSONAL: dict[str, Maker] = {
@@ -187,7 +193,9 @@ HARMLESS: Sequence[Maker] = (
     lambda d: f"2024-05-{d.randint(10, 28)}T10:{d.randint(10, 59)}:30.{_digits(d, 6)}Z",
     lambda d: f"${d.randint(1, 9)},{_digits(d, 3)},{_digits(d, 3)}.{_digits(d, 2)}",
     lambda d: f"{d.randint(100, 9999)}.{_digits(d, 2)} EUR",
-    lambda d: f"version {d.randint(1, 20)}.{d.randint(0, 20)}.{d.randint(0, 99)}.{d.randint(0, 99)}",
+    lambda d: (
+        f"version {d.randint(1, 20)}.{d.randint(0, 20)}.{d.randint(0, 99)}.{d.randint(0, 99)}"
+    ),
     lambda d: f"v{d.randint(1, 9)}.{d.randint(0, 30)}.{d.randint(0, 30)}",
     lambda d: f"ISBN 978-3-16-{_digits(d, 6)}-{_digits(d, 1)}",
     lambda d: f"ISBN 0-{_digits(d, 3)}-{_digits(d, 5)}-{_digits(d, 1)}",
@@ -208,7 +216,9 @@ HARMLESS: Sequence[Maker] = (
     lambda d: "the token is refreshed after authentication, the password must be long",
     lambda d: f"commit {_letters(d, 40, '0123456789abcdef')}",
     lambda d: f"2019-2021, seasons 2022/2023 and pages {d.randint(10, 99)}-{d.randint(100, 999)}",
-    lambda d: f"RTX {d.randint(2, 5)}0{d.randint(5, 9)}0 with {d.randint(8, 24)} GB at 1000-1200 MHz",
+    lambda d: (
+        f"RTX {d.randint(2, 5)}0{d.randint(5, 9)}0 with {d.randint(8, 24)} GB at 1000-1200 MHz"
+    ),
 )
 
 
