@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import tempfile
 import threading
 import time
@@ -111,9 +110,9 @@ def _fill(store: Store, rows: int) -> list[tuple[int, Plan]]:
 
 
 def _slim(plan: Plan, new: list[prompts.NewPrompt]) -> Plan:
-    """Without the texts, and with the places that rows have in the store: equal prompts, one row."""
-    place_of: dict[str, int] = {}
-    places = [place_of.setdefault(prompts.digest_of(one.messages), len(place_of)) for one in new]
+    """Without the texts, and with places as in the store, where equal prompts are one row."""
+    seen: dict[str, int] = {}
+    places = [seen.setdefault(prompts.digest_of(one.messages), len(seen)) for one in new]
     near = {
         places[late]: places[first]
         for late, first in plan.near.items()

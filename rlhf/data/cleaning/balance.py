@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -21,7 +22,7 @@ def length_groups(lengths: I64) -> I64:
 def length_names() -> list[str]:
     """In the order of the groups."""
     edges = [*map(str, LENGTHS)]
-    between = [f"{low} to {high}" for low, high in zip(edges, edges[1:], strict=False)]
+    between = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
     return [f"under {edges[0]}", *between, f"{edges[-1]} and more"]
 
 

@@ -31,6 +31,9 @@ NEAR = "near-duplicate"
 QUESTION = "asks what a held-out row asks"
 SURPLUS = "over the balance"
 
+ROUNDS = 4
+"""Times that near-duplicates are looked for among those that are left."""
+
 
 @dataclass(slots=True)
 class Decisions:
@@ -59,16 +62,23 @@ def decide(whole: Whole, settings: Clean) -> Decisions:
     _drop_equal(told, whole, whole.exact, EXACT)
     parts = np.flatnonzero(told.stays & np.isin(whole.exact, distinct(whole.beginnings)))
     told.drop(parts, PART, lambda place: "")
-    if settings.near_duplicates is not None:
+    threshold = settings.near_duplicates
+    if threshold is not None:
         _drop_equal(told, whole, whole.same_words, NEAR)
-        found = near.copies(
-            whole.whole, whole.answers, whole.sketches, told.ranked(), settings.near_duplicates
+        _drop_copies(
+            told,
+            whole,
+            NEAR,
+            lambda rows: near.copies(whole.whole, whole.answers, whole.sketches, rows, threshold),
         )
-        _drop_copies(told, whole, found, NEAR)
-        same = near.same_questions(
-            whole.questions, whole.question_sketches, told.ranked(), told.split
+        _drop_copies(
+            told,
+            whole,
+            QUESTION,
+            lambda rows: near.same_questions(
+                whole.questions, whole.question_sketches, rows, told.split
+            ),
         )
-        _drop_copies(told, whole, same, QUESTION)
     return told
 
 
@@ -107,9 +117,27 @@ def _drop_equal(told: Decisions, whole: Whole, keys: U64, reason: str) -> None:
     told.drop(rows[~fresh], reason, lambda place: f"of {whole.name(of[place])}")
 
 
-def _drop_copies(told: Decisions, whole: Whole, found: near.Copies, reason: str) -> None:
+def _drop_copies(
+    told: Decisions, whole: Whole, reason: str, find: Callable[[I64], near.Copies]
+) -> None:
+    """Let copies go until there are none, or ROUNDS are over.
+
+    The second round finds what stood in a crowd too large for all pairs to be compared, and finds
+    nothing where there was none.
+    """
+    for _ in range(ROUNDS):
+        found = find(told.ranked())
+        places = np.flatnonzero(found.of >= 0)
+        if not len(places):
+            return
+        _drop_found(told, whole, places, found, reason)
+
+
+def _drop_found(
+    told: Decisions, whole: Whole, places: I64, found: near.Copies, reason: str
+) -> None:
     told.drop(
-        np.flatnonzero(found.of >= 0),
+        places,
         reason,
         lambda place: f"of {whole.name(found.of[place])}, {found.similarity[place]:.2f} alike",
     )

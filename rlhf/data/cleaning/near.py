@@ -2,7 +2,8 @@
 
 Similarity is Jaccard's index of the sets of pairs of neighbouring words (Broder, 1997). A pair with
 similarity s falls into one band at least with probability 1 - (1 - s^4)^32: 0.988 at 0.6, 0.9998 at
-0.7. Every row that goes is similar to a row that stays: chains of small steps take nothing along.
+0.7. Every row that goes is similar to a row before it that stayed in the same round of comparisons:
+chains of small steps take nothing along.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ QUESTION = 0.8
 """Similarity from which two first questions are the same question."""
 FEWEST_IN_QUESTION = 3
 """Pairs of words; a shorter opening ("Hi", "I need help") is no question."""
-CROWD = 24
+CROWD = 12
 """Rows that share a band are all compared up to this number; larger crowds are told apart by
 further bands first."""
 DEPTH = 3
-"""How often a crowd is told apart before each of its rows meets the first few alone."""
+"""How often a crowd is told apart before each of its rows meets the one before and the first ones
+alone: after so many bands in common, they are copies of one text."""
+FIRST = 3
+"""How many of them, in each of the bands."""
 BATCH = 20_000
 """Pairs compared at a time."""
 
@@ -136,14 +140,15 @@ def _meeting(sketches: U32, rows: I64, band: int) -> Iterator[I64]:
 def _steps(places: I64, keys: Keys, step: int, count: int) -> I64:
     """Pairs of one row and the `step`-th after it in the same group."""
     same = keys[:-step] == keys[step:]
-    return places[:-step][same] * count + places[step:][same]
+    pairs: I64 = places[:-step][same] * count + places[step:][same]
+    return pairs
 
 
 def _with_first(places: I64, keys: Keys, count: int) -> Iterator[I64]:
-    """Pairs of each row and the first CROWD / 2 of its group."""
+    """Pairs of each row and the first ones of its group."""
     begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     group = np.cumsum(np.concatenate([[0], keys[1:] != keys[:-1]]))
-    for step in range(CROWD // 2):
+    for step in range(FIRST):
         first = begins[group] + step
         later = first < np.arange(len(places))
         yield places[first[later]] * count + places[later]
@@ -154,7 +159,8 @@ def _without(values: I64, known: I64) -> I64:
     if not len(known):
         return values
     at = np.minimum(np.searchsorted(known, values), len(known) - 1)
-    return values[known[at] != values]
+    fresh: I64 = values[known[at] != values]
+    return fresh
 
 
 def _group_sizes(keys: Keys) -> I64:
@@ -167,12 +173,14 @@ def _group_sizes(keys: Keys) -> I64:
 def _similarity(sets: Sets, pairs: I64) -> NDArray[np.float64]:
     shared = common(sets, sets, pairs)
     total = sets.sizes()[pairs].sum(axis=1) - shared
-    return shared / np.maximum(total, 1)
+    index: NDArray[np.float64] = shared / np.maximum(total, 1)
+    return index
 
 
 def _same_answer(answers: Sets, pairs: I64) -> NDArray[np.bool_]:
     smaller = answers.sizes()[pairs].min(axis=1)
-    return common(answers, answers, pairs) >= ANSWER_SHARE * smaller
+    same: NDArray[np.bool_] = common(answers, answers, pairs) >= ANSWER_SHARE * smaller
+    return same
 
 
 def _keep_first(edges: I64, alike: NDArray[np.float64], rows: I64, count: int) -> Copies:

@@ -1,26 +1,23 @@
 """`rlhf clean`: from the raw rows of the store to an immutable data set, in bounded memory.
 
-Read and mend, find boilerplate, judge, let copies go, balance, write, prove that nothing leaks. Work
-on single rows is spread over processes; what comes out does not depend on how many there are.
+Read and mend, find boilerplate, judge, let copies go, balance, write, prove that nothing leaks.
+Work on single rows is spread over processes; what comes out does not depend on how many.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +25,7 @@ from rlhf.data.cleaning import balance, decide, leaks, passes, report, topics, w
 from rlhf.data.cleaning.boilerplate import repeated
 from rlhf.data.cleaning.filters import languages_known
 from rlhf.data.cleaning.privacy import NAMES_ARE_NOT_FOUND
+from rlhf.data.cleaning.processes import pool_of, processes_for, spread
 from rlhf.data.cleaning.whole import Whole, gather
 from rlhf.data.cleaning.words import I64
 from rlhf.data.cleaning.writing import write_rows
@@ -38,14 +36,9 @@ from rlhf.store import Store
 from rlhf.store import datasets as stored
 
 Progress = Callable[[int, int, str], None]
-T = TypeVar("T")
 
 CHUNK = 4000
 """Rows that a process works on at a time."""
-FEW = 8000
-"""Up to so many rows, starting processes takes longer than they save."""
-AHEAD = 2
-"""Chunks that wait per process, so that none is idle and memory stays bounded."""
 PHASES = 4
 """Times that all rows are gone through: mend, judge, write, look for leaks."""
 
@@ -107,7 +100,14 @@ def clean(
     with _work_folder(home) as work:
         fresh = work / "dataset"
         fresh.mkdir()
-        whole = _both_passes(store, last, work, settings, _processes(count, processes), bar)
+        whole = _both_passes(
+            store,
+            last,
+            work,
+            settings,
+            processes_for(count) if processes is None else processes,
+            bar,
+        )
         told, found = _decided(whole, work, settings, seed, bar)
         bar.phase("writing")
         actions = write_rows(fresh, work, whole, told, bar.step)
@@ -130,11 +130,11 @@ def _both_passes(
     processes: int,
     bar: _Bar,
 ) -> Whole:
-    with _pool(processes) as pool:
+    with pool_of(processes) as pool:
         edges = []
         raw = enumerate(_raw_chunks(store, last))
         mend = (partial(passes.first_pass, rows, work, number) for number, rows in raw)
-        for edge in _spread(pool, mend, processes):
+        for edge in spread(pool, mend, processes):
             edges.append(edge)
             bar.step(edge.rows)
         bar.phase("cleaning")
@@ -143,7 +143,7 @@ def _both_passes(
             partial(passes.second_pass, work, number, settings, known)
             for number in range(len(edges))
         )
-        return gather(_counted(_spread(pool, judge, processes), bar), work)
+        return gather(_counted(spread(pool, judge, processes), bar), work)
 
 
 def _counted(figures: Iterable[passes.Figures], bar: _Bar) -> Iterator[passes.Figures]:
@@ -285,46 +285,6 @@ def _raw_chunks(store: Store, last: dict[stored.Kind, int]) -> Iterator[list[sto
                 break
             yield rows
             after = rows[-1].row
-
-
-def _processes(rows: int, given: int | None) -> int:
-    if given is not None:
-        return given
-    return 1 if rows <= FEW else len(os.sched_getaffinity(0))
-
-
-@contextmanager
-def _pool(processes: int) -> Iterator[Executor | None]:
-    """Fresh processes: a forked one would share the database's connection."""
-    if processes == 1:
-        yield None
-        return
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=fresh) as pool:
-        try:
-            yield pool
-        except BrokenProcessPool as died:
-            raise RLHFError(
-                "a cleaning process was ended from outside, most likely for want of memory. "
-                "Nothing was written; free some memory and try again"
-            ) from died
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _spread(pool: Executor | None, tasks: Iterable[Callable[[], T]], processes: int) -> Iterator[T]:
-    """What the tasks return, in their order, with a few of them under way at a time."""
-    if pool is None:
-        yield from (task() for task in tasks)
-        return
-    waiting: deque[Future[T]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(task))
-        if len(waiting) >= AHEAD * processes:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 @contextmanager

@@ -1,5 +1,7 @@
-"""Topics: groups of rows with the same words, found by k-means on hashed TF-IDF, whose few main
-directions are taken first (LSA; Deerwester et al., 1990), for k-means to see words that go together.
+"""Topics: groups of rows with the same words, found by k-means on hashed TF-IDF.
+
+Of the words, the few main directions are taken first (LSA; Deerwester et al., 1990), for k-means to
+see words that go together.
 
 Nobody names topics: a topic is called by the words that set it apart from the rest.
 """

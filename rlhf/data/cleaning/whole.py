@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,18 @@ from rlhf.data.cleaning.passes import Figures
 from rlhf.data.cleaning.words import I64, U32, U64, Sets
 
 SETS = ("whole", "answers", "questions", "terms")
+SKETCHES = ("sketches", "question_sketches")
+_COLUMNS = (
+    "rows",
+    "conversations",
+    "heldout",
+    "has_answer",
+    "dropped",
+    "lengths",
+    "exact",
+    "same_words",
+    "beginnings",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +68,31 @@ def gather(parts: Iterable[Figures], folder: Path) -> Whole:
     columns: dict[str, list[NDArray[Any]]] = {}
     boilerplate: Counter[str] = Counter()
     values: Counter[str] = Counter()
-    files = {name: (folder / f"{name}.sets").open("wb") for name in SETS}
-    try:
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context((folder / name).open("wb")) for name in (*SETS, *SKETCHES)
+        }
         for part in parts:
             columns.setdefault("chat", []).append(np.array([k == "chat" for k in part.kinds]))
             numbers = [names.setdefault(one, len(names)) for one in part.sources]
             columns.setdefault("sources", []).append(np.array(numbers, np.int64))
             for name in _COLUMNS:
                 columns.setdefault(name, []).append(getattr(part, name))
-            for name, file in files.items():
+            for name in SETS:
                 sets: Sets = getattr(part, name)
-                sets.values.tofile(file)
+                sets.values.tofile(files[name])
                 columns.setdefault(name, []).append(sets.sizes())
+            for name in SKETCHES:
+                getattr(part, name).tofile(files[name])
             boilerplate.update(part.boilerplate)
             values.update(part.values_masked)
-    finally:
-        for file in files.values():
-            file.close()
     chunks = [len(one) for one in columns["rows"]]
     joined: dict[str, Any] = {name: np.concatenate(columns.pop(name)) for name in list(columns)}
     for name in SETS:
-        joined[name] = _on_disk(folder / f"{name}.sets", joined[name])
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(joined[name])])
+        joined[name] = Sets(_on_disk(folder / name), bounds)
+    for name in SKETCHES:
+        joined[name] = _on_disk(folder / name).reshape(sum(chunks), -1)
     return Whole(
         chunks=chunks,
         source_names=list(names),
@@ -85,24 +102,6 @@ def gather(parts: Iterable[Figures], folder: Path) -> Whole:
     )
 
 
-_COLUMNS = (
-    "rows",
-    "conversations",
-    "heldout",
-    "has_answer",
-    "dropped",
-    "lengths",
-    "exact",
-    "same_words",
-    "beginnings",
-    "sketches",
-    "question_sketches",
-)
-
-
-def _on_disk(file: Path, sizes: I64) -> Sets:
-    """Sets whose members stay in their file until they are looked at."""
-    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    if bounds[-1] == 0:
-        return Sets(np.empty(0, np.uint32), bounds)
-    return Sets(np.memmap(file, np.uint32, "r"), bounds)
+def _on_disk(file: Path) -> U32:
+    """Numbers that stay in their file until they are looked at."""
+    return np.memmap(file, np.uint32, "r") if file.stat().st_size else np.empty(0, np.uint32)

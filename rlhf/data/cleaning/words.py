@@ -77,7 +77,8 @@ def runs(hashes: U64, bounds: I64, length: int) -> tuple[U64, I64]:
         word = np.where(inside, hashes[np.where(inside, at, 0)], np.uint64(step))
         mixed = (mixed ^ word) * _ODD
         mixed ^= mixed >> _SHIFT
-    return mixed * _MIX, ends
+    mixed *= _MIX
+    return mixed, ends
 
 
 def as_sets(hashes: U64, bounds: I64, groups: I64, count: int) -> Sets:
@@ -117,4 +118,5 @@ def _keyed(sets: Sets, chosen: I64) -> U64:
     owner = np.repeat(np.arange(len(chosen), dtype=np.uint64), sizes)
     offsets = np.repeat(sets.bounds[chosen] - (ends - sizes), sizes)
     values = sets.values[offsets + np.arange(ends[-1] if len(ends) else 0)]
-    return (owner << np.uint64(32)) | values
+    keys: U64 = (owner << np.uint64(32)) | values
+    return keys

@@ -158,7 +158,7 @@ def _key(draw: random.Random) -> str:
             f"api_key = '{_letters(draw, 30, alphabet)}7a'",
             f"token: {_letters(draw, 38, alphabet)}9z",
             f"password: {_letters(draw, 6)}{_digits(draw, 2)}!",
-            f"eyJhbGciOiJIUzI1NiJ9.eyJ{_letters(draw, 30, alphabet)}.{_letters(draw, 40, alphabet)}",
+            f"eyJhbGciOiJIUzI1NiJ9.eyJ{_letters(draw, 30)}.{_letters(draw, 40, alphabet)}",
             "-----BEGIN PRIVATE KEY-----\nMIIEvQ\nabc\n-----END PRIVATE KEY-----",
             f"postgres://app:{_letters(draw, 10)}@db.example.com/shop",
         )
@@ -246,7 +246,7 @@ def planted(seed: int, rows: int, *, near: float = 0.05, personal: float = 0.1) 
             first = draw.randrange(place)
             if first not in plan.near and first not in plan.personal:
                 plan.near[place] = first
-                plan.rows.append(tuple(_edit_one(draw, plan.rows[first])))
+                plan.rows.append(_edit_one(draw, plan.rows[first]))
                 continue
         question, answer = (sentences(draw, draw.randint(15, 30)) for _ in range(2))
         if draw.random() < personal:
@@ -260,8 +260,8 @@ def planted(seed: int, rows: int, *, near: float = 0.05, personal: float = 0.1) 
     return plan
 
 
-def _edit_one(draw: random.Random, row: tuple[str, str]) -> list[str]:
-    both = list(row)
-    place = draw.randrange(2)
-    both[place] = edited(draw, both[place])
-    return both
+def _edit_one(draw: random.Random, row: tuple[str, str]) -> tuple[str, str]:
+    question, answer = row
+    if draw.random() < 0.5:
+        return edited(draw, question), answer
+    return question, edited(draw, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_questions_count_only_across_splits_and_the_first_split_keeps_them() -> 
 def test_common_members_are_those_of_pythons_sets(lists: list[list[str]]) -> None:
     count = len(lists)
     sets = words.as_sets(*words.runs(*words.hashed(lists), 2), np.arange(count), count)
-    plain = [set(zip(one, one[1:], strict=False)) or {tuple(one)} - {()} for one in lists]
+    plain = [set(itertools.pairwise(one)) or {tuple(one)} - {()} for one in lists]
     pairs = np.array([(a, b) for a in range(count) for b in range(count)])
     assert sets.sizes().tolist() == [len(one) for one in plain]
     assert words.common(sets, sets, pairs).tolist() == [len(plain[a] & plain[b]) for a, b in pairs]

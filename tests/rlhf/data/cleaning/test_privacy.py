@@ -1,4 +1,4 @@
-"""Personal data with a structure is found in many forms; numbers that look like it are left alone."""
+"""Personal data with a structure is found in many forms; numbers that look like it stay."""
 
 from __future__ import annotations
 
