@@ -36,29 +36,31 @@ _KEY = re.compile(
     r"|\bAIza[\w-]{35}|\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}"
     r"|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"
     r"|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bhf_[A-Za-z]{30,}|\bnpm_[A-Za-z0-9]{36}|\bpypi-[\w-]{40,}"
-    r"|\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|\bdo[oprt]_v1_[a-f0-9]{64}|\bdapi[a-f0-9]{32}"
+    r"|\bwhsec_[A-Za-z0-9]{20,}|\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|\bdo[oprt]_v1_[a-f0-9]{64}|\bdapi[a-f0-9]{32}"
     r"|\bkey-[a-f0-9]{32}\b|\b\d{8,10}:AA[\w-]{33}|\bAC[a-f0-9]{32}\b|\bSK[a-f0-9]{32}\b"
     r"|\bhooks\.slack\.com/services/[\w/]{20,}",
     re.DOTALL,
 )
 _KEY_HINT = re.compile(
     r"PRIVATE KEY|[sprk]k[-_]|gh[pousr]_|github_pat|glpat|xox|xapp|A[KSGIR][IPDO]A|AIza|ya29|GOCSPX"
-    r"|eyJ|SG\.|hf_|npm_|pypi-|shp|do[oprt]_v1|dapi|key-|:AA|AC[a-f0-9]|SK[a-f0-9]|hooks\."
+    r"|eyJ|SG\.|hf_|npm_|pypi-|whsec_|shp|do[oprt]_v1|dapi|key-|:AA|AC[a-f0-9]|SK[a-f0-9]|hooks\."
 )
 _NAMED_KEY = re.compile(
-    r"\b(?:api[ _-]?(?:key|token)|(?:access|auth|secret|client|bearer|private|refresh|session)"
-    r"[ _-]?(?:key|token|secret|id_token)|(?:aws_)?secret(?:_access)?[ _]?key|token|secret|bearer)"
+    r"\b(?:api[ _-]?(?:key|token)"
+    r"|(?:access|account|auth|secret|client|bearer|private|refresh|session)[ _-]?"
+    r"(?:key|token|secret|id_token)"
+    r"|(?:aws_)?secret(?:_access)?[ _]?key|token|secret|bearer)"
     r"\b[\"']?[ ]?(?:is|was|[:=]|=>)?[ ]?[\"'`]?(?P<value>[A-Za-z0-9+/=_.~-]{16,})",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(
-    r"\b(?:password|passwd|pwd|passwort|passphrase)[\"']?[ ]?[:=][ ]?[\"'`]?"
+    r"\b(?:pass(?:word|wd|wort|phrase)?|pwd)[\"']?(?:[ ]?[:=][ ]?| (?:is|was|ist) )[\"'`]?"
     r"(?P<value>[^\s\"'`,;<>]{6,})"
     r"|(?<=://)[^\s/:@]{1,64}:(?P<login>[^\s/:@]{3,64})(?=@)",
     re.IGNORECASE,
 )
 _KEY_NAMES = ("key", "token", "secret", "bearer")
-_PASSWORD_NAMES = ("passw", "pwd", "passphrase", "://")
+_PASSWORD_NAMES = ("pass", "pwd", "://")
 """What stands in every text in which the two expressions above find something."""
 _WORDS = re.compile(r"[^\W\d]+(?:[._()\[\]-]+[^\W\d]*)*")
 """Letters alone, or an expression of a program (`os.environ`): no password that one can tell."""
@@ -71,7 +73,7 @@ _MAIL = re.compile(
 )
 _MAIL_HINT = re.compile(r"@|[\[({]at[\])}]| dot ", re.IGNORECASE)
 _NOT_MAIL = re.compile(r"git@|.*\.(?:png|jpe?g|gif|svg|webp|css|js)\Z", re.IGNORECASE)
-_CARD = re.compile(r"(?<![\w.#-])\d(?:[ -]?\d){12,18}(?![\w]|-\d|[.,]\d)")
+_CARD = re.compile(r"(?<![\w-])(?<!\d\.)\d(?:[ -]?\d){12,18}(?![\w]|-\d|[.,]\d)")
 _ISSUER = re.compile(
     r"4(?:\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|(?:6011|65|64[4-9])\d{12,15}"
     r"|3(?:0[0-5]|[689])\d{11}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}"
@@ -85,6 +87,7 @@ _ACCOUNT = re.compile(
     r"\.?(?: ?(?:is|was|ending|:|#|=|\()){0,3} ?(?P<value>\d(?:[ -]?\d){5,17})(?!\w|[.,/:]\d)",
     re.IGNORECASE,
 )
+_DATE = re.compile(r"(?:19|20)\d\d[ -]\d\d?[ -]\d\d?|\d\d?[ -]\d\d?[ -](?:19|20)\d\d")
 _SOCIAL = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(
@@ -96,9 +99,14 @@ _IS_VERSION = re.compile(
     r"|(?:updat|upgrad|downgrad|migrat)\w* (?:\w+ )?(?:from|to))[ :=v]{0,3}$",
     re.IGNORECASE,
 )
+_IS_VERSION_AFTER = re.compile(
+    r"[ -](?:(?:alpha|beta|rc|release|build|update)\b|\((?:19|20)\d\d)", re.IGNORECASE
+)
 _IP_WORD = re.compile(r"\b(?:ip|address|host|server|ping|ssh)\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\d")
 
+SHORTEST_GROUP = 4
+"""Digits between the blanks of a card's number; a column of figures has fewer."""
 RANDOM_BITS = 3.0
 """Shannon entropy per character from which a value is taken for a key and not for a word."""
 
@@ -189,8 +197,10 @@ def _mails(text: str) -> Iterator[Span]:
 
 def _cards(text: str) -> Iterator[Span]:
     for found in _CARD.finditer(text):
-        number = "".join(filter(str.isdecimal, found[0]))
-        if _ISSUER.fullmatch(number) and len(set(number)) > 1 and luhn.is_valid(number):
+        groups = re.split("[ -]", found[0])
+        number = "".join(groups)
+        grouped = all(len(one) >= SHORTEST_GROUP for one in groups[:-1])
+        if grouped and _ISSUER.fullmatch(number) and len(set(number)) > 1 and luhn.is_valid(number):
             yield found.span()
 
 
@@ -200,7 +210,8 @@ def _accounts(text: str) -> Iterator[Span]:
         if length:
             yield found.start(), found.start() + length
     for found in _ACCOUNT.finditer(text):
-        yield found.span("value")
+        if not _DATE.fullmatch(found["value"]):
+            yield found.span("value")
     yield from (found.span() for found in _SOCIAL.finditer(text))
 
 
@@ -216,7 +227,8 @@ def _iban_length(written: str) -> int:
 def _networks(text: str) -> Iterator[Span]:
     for found in _IPV4.finditer(text):
         before = text[max(0, found.start() - 32) : found.start()]
-        if _is_address(found[0]) and (not _IS_VERSION.search(before) or _IP_WORD.search(before)):
+        version = _IS_VERSION.search(before) or _IS_VERSION_AFTER.match(text, found.end())
+        if _is_address(found[0]) and (not version or _IP_WORD.search(before)):
             yield found.span()
     if "::" in text or text.count(":") >= 7:
         for found in _IPV6.finditer(text):
