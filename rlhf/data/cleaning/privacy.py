@@ -62,7 +62,7 @@ _PASSWORD = re.compile(
 _KEY_NAMES = ("key", "token", "secret", "bearer")
 _PASSWORD_NAMES = ("pass", "pwd", "://")
 """What stands in every text in which the two expressions above find something."""
-_WORDS = re.compile(r"[^\W\d]+(?:[._()\[\]-]+[^\W\d]*)*")
+_WORDS = re.compile(r"[^\W\d]+(?:[.()\[\]-][^\W\d]*)*")
 """Letters alone, or an expression of a program (`os.environ`): no password that one can tell."""
 _MAIL = re.compile(
     r"(?<![\w.+%-])[\w.!#$%&'*+/=?^`{|}~-]{0,63}[\w+-]@(?:[\w-]{1,63}\.)+[^\W\d_]{2,24}(?![\w-]*@)"
@@ -80,6 +80,15 @@ _ISSUER = re.compile(
     r"|(?:50|5[6-9]|63|67)\d{10,17}"
 )
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
+_IBANS = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 "
+    "EE20 EG29 ES24 FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 "
+    "IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30 "
+    "NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SD18 SE24 SI19 SK24 SM27 ST25 SV28 "
+    "TL23 TN24 TR26 UA29 VA22 VG24 XK20"
+)
+_IBAN_LENGTHS = {one[:2]: int(one[2:]) for one in _IBANS.split()}
+"""Characters by country, from the registry of SWIFT."""
 _ACCOUNT = re.compile(
     r"\b(?:(?:bank )?(?:account|acct|a/c)(?: (?:number|no|nr|num))?|routing(?: (?:number|no))?|aba"
     r"|sort[ -]?code|kontonummer|konto(?:-?nr)?|blz|bankleitzahl|iban|ssn|social security"
@@ -126,13 +135,13 @@ def find(text: str, kinds: frozenset[str] | None = None) -> list[Found]:
     Where two kinds claim the same place, the one that is named first in FINDERS has it.
     """
     taken: list[Found] = []
-    if text.isascii() and text.isalpha():
-        return taken
+    covered = bytearray(len(text))
     digits = len(_DIGITS.findall(text))
     for kind, (hint, finder) in FINDERS.items():
         if (kinds is None or kind in kinds) and hint(text, digits):
             for start, end in finder(text):
-                if all(end <= one.start or one.end <= start for one in taken):
+                if not any(covered[start:end]):
+                    covered[start:end] = b"\x01" * (end - start)
                     taken.append(Found(kind, start, end))
     return sorted(taken, key=lambda one: one.start)
 
@@ -217,11 +226,12 @@ def _accounts(text: str) -> Iterator[Span]:
 
 def _iban_length(written: str) -> int:
     """Characters of the IBAN that `written` begins with, blanks included; 0 where it has none."""
+    length = _IBAN_LENGTHS.get(written[:2].upper(), 0)
     ends = [place + 1 for place, one in enumerate(written) if one.isalnum()]
-    for end in reversed(ends[14:]):
-        if iban.is_valid(written[:end], check_country=False):
-            return end
-    return 0
+    if not 0 < length <= len(ends):
+        return 0
+    end = ends[length - 1]
+    return end if iban.is_valid(written[:end], check_country=False) else 0
 
 
 def _networks(text: str) -> Iterator[Span]:

@@ -40,7 +40,7 @@ _UNSEEN = re.compile(
 and to Persian and Indian words, and go beside ASCII alone."""
 _BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 _LINE_END = re.compile("\r\n?|\u0085|\u2028|\u2029")
-_TRAILING = re.compile(r"[ \t]+(?=\n)")
+_TRAILING = re.compile(r"(?<![ \t])[ \t]+(?=\n)")
 _INNER_RUN = re.compile(r"(?<=\S)[ \t]{2,}(?=\S)")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _LOOSE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|[ \t]{2,}|[ \t]\n|\n{3,}|\A\s|\s\Z")

@@ -49,7 +49,7 @@ def words(text: str) -> list[str]:
     """The words of a text in lower case."""
     plain = text.casefold()
     if not plain.isascii() and _WIDE.search(plain):
-        plain = _WIDE.sub(lambda sign: f" {sign[0]} ", plain)
+        plain = _WIDE.sub(r" \g<0> ", plain)
     return _WORD.findall(plain)
 
 
