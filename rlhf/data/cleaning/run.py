@@ -100,18 +100,8 @@ def clean(
     with _work_folder(home) as work:
         fresh = work / "dataset"
         fresh.mkdir()
-        whole = _both_passes(
-            store,
-            last,
-            work,
-            settings,
-            processes_for(count) if processes is None else processes,
-            bar,
-        )
-        told, found = _decided(whole, work, settings, seed, bar)
-        bar.phase("writing")
-        actions = write_rows(fresh, work, whole, told, bar.step)
-        plain = _report(whole, told, found, actions, settings, seed)
+        several = processes_for(count) if processes is None else processes
+        plain = _written(store, last, work, fresh, settings, seed, several, bar)
         if not plain["kept"]:
             raise UsageError(f"no row would be left: {_reasons(plain['dropped'])}")
         bar.phase("proving that nothing leaks")
@@ -120,6 +110,24 @@ def clean(
         if dry_run:
             return Cleaned(plain, None)
         return Cleaned(plain, _published(store, home, fresh, plain))
+
+
+def _written(
+    store: Store,
+    last: dict[stored.Kind, int],
+    work: Path,
+    fresh: Path,
+    settings: Clean,
+    seed: int,
+    processes: int,
+    bar: _Bar,
+) -> dict[str, Any]:
+    """Fill `fresh` with the rows and actions, and report. What is known of all rows ends here."""
+    whole = _both_passes(store, last, work, settings, processes, bar)
+    told, found = _decided(whole, work, settings, seed, bar)
+    bar.phase("writing")
+    actions = write_rows(fresh, work, whole, told, bar.step)
+    return _report(whole, told, found, actions, settings, seed)
 
 
 def _both_passes(
