@@ -1,0 +1,1 @@
+"""Cleaning, balancing and splitting of what people brought: `run.clean` does it all."""
