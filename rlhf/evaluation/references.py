@@ -48,18 +48,17 @@ def against_references(
     if not texts:
         return None
     bleu, chrf = BLEU(), CHRF()
-    signatures = {
-        "bleu": str(bleu.get_signature()),
-        "chrf": str(chrf.get_signature()),
-        "rouge_l": f"{ROUGE}|F1|words of any alphabet|rouge-score {version('rouge-score')}",
-    }
     rouge = mean(rouge_l(texts, known), resamples=resamples, seed=seed)
     assert rouge is not None
     return References(
         bleu=_corpus(bleu, texts, known, resamples),
         chrf=_corpus(chrf, texts, known, resamples),
         rouge_l=rouge,
-        signatures=signatures,
+        signatures={
+            "bleu": str(bleu.get_signature()),
+            "chrf": str(chrf.get_signature()),
+            "rouge_l": f"{ROUGE}|F1|words of any alphabet|rouge-score {version('rouge-score')}",
+        },
     )
 
 
