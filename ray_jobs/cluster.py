@@ -31,12 +31,11 @@ SOCKET_FOLDER_LIMIT = 40
 
 
 @contextmanager
-def cluster(
-    home: Path, wanted: settings.Ray, *, cpus: int, apart: bool = False
-) -> Iterator[None]:
+def cluster(home: Path, wanted: settings.Ray, *, cpus: int, apart: bool = False) -> Iterator[None]:
     """Connect to `wanted.address`, or start a private cluster with `cpus` CPUs; leave it after.
 
-    `apart`: in a scratch folder of its own, since a round of the same home may be running. Raises UsageError when the operator's cluster cannot be reached.
+    `apart`: in a scratch folder of its own, since a round of the same home may be running.
+    Raises UsageError when the operator's cluster cannot be reached.
     """
     scratch = None
     if wanted.address:

@@ -1,4 +1,4 @@
-"""Which answers of an evaluation are put before people: blind, of all pairs of checkpoints alike."""
+"""Which answers of an evaluation are put before people: of all pairs of checkpoints alike."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from rlhf.data.files import read_rows
 from rlhf.data.shapes import shape
 from rlhf.durable import replace_folder
 from rlhf.errors import InputError, RLHFError, UsageError
-from rlhf.evaluation import kept, regression
+from rlhf.evaluation import kept, regression, standing
 from rlhf.evaluation.measured import Asked, Measured
 from rlhf.evaluation.report import Contestant, report
 from rlhf.seeds import derived
@@ -269,7 +269,7 @@ def _keep(store: Store, work: _Work, measured: list[Measured]) -> int:
                     )
             number = add_evaluation(
                 tx,
-                kind=kept.KIND,
+                kind=standing.KIND,
                 checkpoints=[one.digest for one in work.policies],
                 settings={
                     "request": asdict(work.request),
@@ -280,8 +280,8 @@ def _keep(store: Store, work: _Work, measured: list[Measured]) -> int:
                 },
                 report=told,
             )
-            kept.write(kept.as_it_stands(tx, number), fresh)
-            final = kept.folder_of(work.home, number)
+            kept.write(standing.as_it_stands(tx, number), fresh)
+            final = standing.folder_of(work.home, number)
             final.parent.mkdir(mode=0o700, exist_ok=True)
             replace_folder(fresh, final)
     finally:

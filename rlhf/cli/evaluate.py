@@ -67,7 +67,7 @@ def evaluate(
     from rlhf.cli.terminal import show as say
     from rlhf.cli.terminal import show_json
     from rlhf.errors import UsageError
-    from rlhf.evaluation import kept
+    from rlhf.evaluation import kept, standing
 
     if bool(refs) == (show is not None):
         raise UsageError("name the checkpoints to evaluate, or a kept evaluation with --show ID")
@@ -90,8 +90,8 @@ def evaluate(
             with progress_bar("evaluate") as progress:
                 number = evaluate(here, request, progress)
         with store.read() as tx:
-            told = kept.as_it_stands(tx, number)
-        folder = kept.folder_of(here, number)
+            told = standing.as_it_stands(tx, number)
+        folder = standing.folder_of(here, number)
         if out is not None:
             kept.copy_to(told, folder, out)
     if as_json:
@@ -106,8 +106,7 @@ def evaluate(
 def _show(told: Mapping[str, Any]) -> None:
     """The figures side by side, who wins, and what got worse."""
     from rlhf.cli.terminal import show, show_table
-    from rlhf.evaluation.markdown import BY, figure_in_words
-    from rlhf.evaluation.report import FIGURES
+    from rlhf.evaluation.words import FIGURES, figure_in_words, rate_in_words, rates_told
 
     names = [one["name"] for one in told["checkpoints"]]
     show(f"evaluation {told['evaluation']}: {told['prompts']} prompts ({told['source']})")
@@ -123,15 +122,13 @@ def _show(told: Mapping[str, Any]) -> None:
         ],
         empty="nothing was measured",
     )
-    people = told["people"] or {"win_rates": []}
-    won = [(one, BY[one["by"]]) for one in told["win_rates"]]
-    won += [(one, "people") for one in people["win_rates"]]
-    for one, by in won:
+    for by, one in rates_told(told):
         show(
-            f"{names[one['first']]} wins {one['rate']:.1%} ({one['low']:.1%} to "
-            f"{one['high']:.1%}) of {one['count']} against {names[one['second']]}, by {by}"
+            f"{names[one['first']]} wins {rate_in_words(one)} of {one['count']} against "
+            f"{names[one['second']]}, by {by}"
         )
-    if told["people"]:
+    people = told["people"]
+    if people:
         show(
             f"people: {people['rated']} of {people['asked']} comparisons rated, "
             f"{people['outstanding']} outstanding; `rlhf evaluate --show {told['evaluation']}` "

@@ -51,5 +51,3 @@ def _text(first: Measured, second: Measured) -> float:
     one = chrf.sentence_score(first.text, [second.text]).score
     other = chrf.sentence_score(second.text, [first.text]).score
     return float(100 - (one + other) / 2)
-
-

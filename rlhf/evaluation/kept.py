@@ -1,4 +1,4 @@
-"""Evaluations that were kept: as they stand now, with what people said since, and as files."""
+"""The files of an evaluation: report.json, report.md, the pictures, and every answer."""
 
 from __future__ import annotations
 
@@ -12,37 +12,9 @@ from typing import Any
 from rlhf.durable import replace_folder
 from rlhf.errors import UsageError
 from rlhf.evaluation.markdown import markdown
-from rlhf.evaluation.people import by_people
 from rlhf.evaluation.plots import draw
-from rlhf.store import Connection
-from rlhf.store.contests import contests
-from rlhf.store.evaluations import EvaluationRow, evaluation
 
-KIND = "evaluation"
 JSON, MARKDOWN = "report.json", "report.md"
-
-
-def folder_of(home: Path, evaluation_id: int) -> Path:
-    """Where the report and its pictures lie."""
-    return home / "evaluations" / str(evaluation_id)
-
-
-def as_it_stands(tx: Connection, evaluation_id: int) -> dict[str, Any]:
-    """A report with people's newest verdicts, and its number. Raises NotFound, UsageError."""
-    row = evaluation(tx, evaluation_id)
-    if row.kind != KIND:
-        raise UsageError(f"report {evaluation_id} is of another kind ({row.kind})")
-    return {"evaluation": row.id, **with_people(tx, row)}
-
-
-def with_people(tx: Connection, row: EvaluationRow) -> dict[str, Any]:
-    """The report of a row, with what people said of its contests up to now."""
-    asked = row.report.get("people")
-    if not asked:
-        return row.report
-    how = {"resamples": row.settings["bootstrap"], "seed": row.settings["seed"]}
-    told = by_people(contests(tx, asked["contests"]), row.checkpoints, **how)
-    return {**row.report, "people": {"contests": asked["contests"], **told}}
 
 
 def write(report: Mapping[str, Any], folder: Path) -> None:

@@ -9,14 +9,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rlhf.evaluation.report import FIGURES
+from rlhf.evaluation.words import (
+    BY,
+    FIGURES,
+    figure_in_words,
+    rate_in_words,
+    strength_in_words,
+    strengths_told,
+)
 
-BY = {"reward": "reward ensemble", "holdout": "hold-out reward model", "text": "text"}
 SHOWN = 5
 """Prompts per pair and kind of difference that the page of text holds; the JSON has more."""
-SHARES = frozenset({"repeated_sentences", "empty", "unfinished", "refusals"})
-"""Figures that are shares of the answers."""
-
 Report = Mapping[str, Any]
 
 
@@ -35,17 +38,6 @@ def markdown(report: Report, *, title: str, plots: Sequence[str] = ()) -> str:
     if report["differing"]:
         parts += ["## Where they differ most", *_differing(report)]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def figure_in_words(name: str, figure: Mapping[str, Any] | None) -> str:
-    """`12.3 (11.9 to 12.8)`, in percent for shares; a dash where nothing was measured."""
-    if figure is None:
-        return "–"
-    form = "{:.1%}" if name in SHARES else "{:.3f}" if name in ("rouge_l",) else "{:.2f}"
-    value = form.format(figure["value"])
-    if figure["low"] is None:
-        return value
-    return f"{value} ({form.format(figure['low'])} to {form.format(figure['high'])})"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -96,33 +88,30 @@ def _names(report: Report) -> list[str]:
     return [one["name"] for one in report["checkpoints"]]
 
 
-def _rate(one: Mapping[str, Any]) -> str:
-    return f"{one['rate']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
-
-
 def _win_rates(report: Report) -> str:
     names = _names(report)
     rows = [
-        [names[w["first"]], names[w["second"]], BY[w["by"]], _rate(w), w["ties"], w["count"]]
+        [
+            names[w["first"]],
+            names[w["second"]],
+            BY[w["by"]],
+            rate_in_words(w),
+            w["ties"],
+            w["count"],
+        ]
         for w in report["win_rates"]
     ]
     return table(["first", "second", "by", "first wins (ties half)", "ties", "prompts"], rows)
 
 
 def _strengths(report: Report) -> str:
-    told = {BY[by]: values for by, values in report["strengths"].items()}
-    if (report["people"] or {}).get("strengths"):
-        told["people"] = report["people"]["strengths"]
+    told = strengths_told(report)
     rows = [
-        [name, *(_strength(values[place]) for values in told.values())]
+        [name, *(strength_in_words(values[place]) for values in told.values())]
         for place, name in enumerate(_names(report))
     ]
     words = "Bradley-Terry strengths, in nats over the mean of all:"
     return f"{words}\n\n{table(['', *told], rows)}" if told else ""
-
-
-def _strength(one: Mapping[str, float]) -> str:
-    return f"{one['value']:+.2f} ({one['low']:+.2f} to {one['high']:+.2f})"
 
 
 def _people(report: Report) -> Iterator[str]:
@@ -133,7 +122,7 @@ def _people(report: Report) -> Iterator[str]:
     )
     if told["win_rates"]:
         rows = [
-            [names[w["first"]], names[w["second"]], _rate(w), w["ties"], w["count"]]
+            [names[w["first"]], names[w["second"]], rate_in_words(w), w["ties"], w["count"]]
             for w in told["win_rates"]
         ]
         yield table(["first", "second", "first wins (ties half)", "ties", "comparisons"], rows)
@@ -147,7 +136,10 @@ def _regression(told: Mapping[str, Any]) -> Iterator[str]:
     )
     yield table(
         ["candidate", "got worse", ""],
-        [[c["name"], c["worse"], "passed" if c["passed"] else "failed"] for c in told["candidates"]],
+        [
+            [c["name"], c["worse"], "passed" if c["passed"] else "failed"]
+            for c in told["candidates"]
+        ],
     )
     for candidate in told["candidates"]:
         for one in candidate["prompts"]:

@@ -45,9 +45,7 @@ def by_people(
         "outstanding": len(told) - len(rated),
         "verdicts": sum(len(one.preferred) for one in told),
         "win_rates": rates,
-        "strengths": [
-            asdict(one) for one in strengths(wins, resamples=resamples, seed=seed)
-        ]
+        "strengths": [asdict(one) for one in strengths(wins, resamples=resamples, seed=seed)]
         if outcomes
         else None,
     }

@@ -9,6 +9,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from rlhf.evaluation.words import strengths_told
+
 Report = Mapping[str, Any]
 SIZE = (7.2, 4.0)
 """Inches, at DPI dots each."""
@@ -30,16 +32,6 @@ def draw(report: Report, folder: Path) -> list[str]:
     return drawn
 
 
-def strengths_told(report: Report) -> dict[str, Any]:
-    """Who judged -> strengths, people included where they have rated."""
-    told = {
-        {"reward": "reward ensemble", "holdout": "hold-out"}[by]: values
-        for by, values in report["strengths"].items()
-    }
-    people = (report["people"] or {}).get("strengths")
-    return {**told, "people": people} if people else told
-
-
 def _strengths(report: Report, axes: Any) -> None:
     told = strengths_told(report)
     names = [one["name"] for one in report["checkpoints"]]
@@ -50,6 +42,7 @@ def _strengths(report: Report, axes: Any) -> None:
         above = [max(0.0, one["high"] - one["value"]) for one in values]
         axes.errorbar(middle, places, xerr=[below, above], fmt="o", capsize=4, label=by)
     axes.set_yticks(range(len(names)), _plain(names))
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.axvline(0, color="0.7", linewidth=1)
     axes.set_xlabel("Bradley-Terry strength, nats (95 % intervals)")
     axes.legend()

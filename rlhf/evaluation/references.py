@@ -1,7 +1,7 @@
 """Agreement of answers with known ones: BLEU, chrF and ROUGE-L, each with an interval.
 
-The figures are those of the `sacrebleu` command and of rouge-score, and come with the signature that
-says how they were computed. Texts in which words are not divided by spaces have no ROUGE-L worth
+The figures are those of the `sacrebleu` command and of rouge-score, with the signatures that say
+how they were computed. Texts in which words are not divided by spaces have no ROUGE-L worth
 reading: it counts words.
 """
 

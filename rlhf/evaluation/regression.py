@@ -74,9 +74,7 @@ def told(
                         "holdout": one.holdout,
                         "nll": one.nll,
                         "why": list(one.worse),
-                        "answers": [
-                            answers[who][one.prompt][0].text for who in (baseline, name)
-                        ],
+                        "answers": [answers[who][one.prompt][0].text for who in (baseline, name)],
                     }
                     for one in worse
                 ],

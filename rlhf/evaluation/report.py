@@ -4,7 +4,7 @@ Its keys stay the same; what could not be measured is null, and `notes` says why
 
 - `checkpoints`: per checkpoint `name`, `version`, `digest`, `base` and `figures`: name -> {`value`,
   `low`, `high` (95 % bootstrap over prompts; null where there is no interval), `count`} or null.
-  Names: see FIGURES.
+  Names: see words.FIGURES.
 - `prompts`, `references`: how many; `source`: where from; `signatures`: of BLEU, chrF, ROUGE-L.
 - `reward_model`: `checkpoint`, `members`; null without one.
 - `win_rates`: per pair and scorer `first`, `second` (places in `checkpoints`), `by`, `rate` (of the
@@ -37,24 +37,6 @@ from rlhf.evaluation.refusal import refuses
 from rlhf.evaluation.strength import strengths, wins_by_score
 from rlhf.evaluation.texts import repeats_a_sentence, text_figures
 from rlhf.evaluation.winrate import win_rate
-
-FIGURES = {
-    "reward": "reward (ensemble)",
-    "holdout": "reward (hold-out)",
-    "perplexity": "perplexity of references",
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "rouge_l": "ROUGE-L",
-    "kl": "KL from the reference, nats",
-    "length": "length, tokens",
-    "distinct_1": "distinct-1",
-    "distinct_2": "distinct-2",
-    "repeated_sentences": "answers that repeat a sentence",
-    "empty": "empty answers",
-    "unfinished": "answers without an end",
-    "refusals": "refusals",
-}
-"""Name of a figure -> what people call it, in the order in which they are shown."""
 
 SCORERS = ("reward", "holdout")
 

@@ -1,4 +1,4 @@
-"""Contests: comparisons of two checkpoints' answers, which measure the checkpoints and teach nothing.
+"""Contests: comparisons of two checkpoints' answers, which measure them and teach nothing.
 
 They are handed out like any other comparison, blind: nothing about an answer says who gave it. The
 manifests pass their ratings by.

@@ -1,4 +1,4 @@
-"""Reports about checkpoints, as `rlhf evaluate` and `rlhf bias` leave them; each is written once."""
+"""Reports about checkpoints, as `rlhf evaluate` and `rlhf bias` leave them: written once."""
 
 from __future__ import annotations
 
