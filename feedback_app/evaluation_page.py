@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from feedback_app import texts
+from feedback_app.evaluation_texts import EVALUATION
 from feedback_app.theme import HEADER
 from rlhf.evaluation.standing import KIND, with_people
 from rlhf.evaluation.words import (
@@ -44,7 +45,7 @@ Report = Mapping[str, Any]
 
 def evaluation_page(store: Store) -> gr.Blocks:
     """The page as Gradio blocks."""
-    words = texts.EVALUATION
+    words = EVALUATION
     page = gr.Blocks(title=f"{words['title']} · {texts.PRODUCT}", fill_width=True)
     with page:
         gr.HTML(html_template=HEADER, js_on_load=None, apply_default_css=False)
@@ -147,7 +148,7 @@ def _names(told: Report | None) -> list[str]:
 
 def _summary(told: Report) -> str:
     """On what it was measured, what people and the regression set say, and what is missing."""
-    words = texts.EVALUATION
+    words = EVALUATION
     lines = [words["measured"].format(**{key: told[key] for key in SAID})]
     people = told["people"]
     if people:
@@ -170,12 +171,12 @@ def _figures(told: Report | None) -> pd.DataFrame:
         for name, label in FIGURES.items()
         if any(one[name] for one in measured.values())
     ]
-    return pd.DataFrame(rows, columns=[texts.EVALUATION["figure"], *measured])
+    return pd.DataFrame(rows, columns=[EVALUATION["figure"], *measured])
 
 
 def _won(told: Report | None) -> pd.DataFrame:
     """Win rates of every pair, then strengths of every checkpoint."""
-    words, names = texts.EVALUATION, _names(told)
+    words, names = EVALUATION, _names(told)
     rows = []
     if told:
         rows += [

@@ -89,19 +89,22 @@ def _names(report: Report) -> list[str]:
 
 
 def _win_rates(report: Report) -> str:
+    return _rates(report, [(BY[one["by"]], one) for one in report["win_rates"]])
+
+
+def _rates(report: Report, told: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     names = _names(report)
     rows = [
         [
-            names[w["first"]],
-            names[w["second"]],
-            BY[w["by"]],
-            rate_in_words(w),
-            w["ties"],
-            w["count"],
+            *(names[one[side]] for side in ("first", "second")),
+            by,
+            rate_in_words(one),
+            one["ties"],
+            one["count"],
         ]
-        for w in report["win_rates"]
+        for by, one in told
     ]
-    return table(["first", "second", "by", "first wins (ties half)", "ties", "prompts"], rows)
+    return table(["first", "second", "by", "first wins (ties half)", "ties", "of"], rows)
 
 
 def _strengths(report: Report) -> str:
@@ -115,17 +118,13 @@ def _strengths(report: Report) -> str:
 
 
 def _people(report: Report) -> Iterator[str]:
-    told, names = report["people"], _names(report)
+    told = report["people"]
     yield (
         f"{told['rated']} of {told['asked']} blind comparisons are rated, "
         f"{told['outstanding']} are outstanding."
     )
     if told["win_rates"]:
-        rows = [
-            [names[w["first"]], names[w["second"]], rate_in_words(w), w["ties"], w["count"]]
-            for w in told["win_rates"]
-        ]
-        yield table(["first", "second", "first wins (ties half)", "ties", "comparisons"], rows)
+        yield _rates(report, [(BY["people"], one) for one in told["win_rates"]])
 
 
 def _regression(told: Mapping[str, Any]) -> Iterator[str]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from rlhf.evaluation.intervals import Figure, mean
+from rlhf.evaluation.intervals import Figure, between, mean, weights
 
 ROUGE = "rougeL"
 WORD = re.compile(r"[^\W_]+")
@@ -51,8 +52,8 @@ def against_references(
     rouge = mean(rouge_l(texts, known), resamples=resamples, seed=seed)
     assert rouge is not None
     return References(
-        bleu=_corpus(bleu, texts, known, resamples),
-        chrf=_corpus(chrf, texts, known, resamples),
+        bleu=_corpus(bleu, texts, known, resamples, seed),
+        chrf=_corpus(chrf, texts, known, resamples, seed),
         rouge_l=rouge,
         signatures={
             "bleu": str(bleu.get_signature()),
@@ -71,8 +72,15 @@ def rouge_l(texts: Sequence[str], known: Sequence[str]) -> list[float]:
     ]
 
 
-def _corpus(metric: Any, texts: Sequence[str], known: Sequence[str], resamples: int) -> Figure:
-    """The corpus figure with sacrebleu's own bootstrap interval (Koehn, 2004)."""
-    told = metric.corpus_score(list(texts), [list(known)], n_bootstrap=resamples)
-    low, high = told._mean - told._ci, told._mean + told._ci
-    return Figure(float(told.score), float(low), float(high), len(texts))
+def _corpus(
+    metric: Any, texts: Sequence[str], known: Sequence[str], resamples: int, seed: int
+) -> Figure:
+    """The corpus figure, and its interval from the counts of resampled prompts (Koehn, 2004).
+
+    sacrebleu's own bootstrap fails where a resample agrees in nothing at all (2.6).
+    """
+    value = metric.corpus_score(list(texts), [list(known)]).score
+    counts = np.asarray(metric._extract_corpus_statistics(list(texts), [list(known)]))
+    drawn = weights(len(texts), resamples, seed) @ counts
+    scores = [float(metric._compute_score_from_stats(row).score) for row in drawn.tolist()]
+    return Figure(float(value), *between(np.array(scores)), len(texts))
