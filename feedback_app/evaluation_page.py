@@ -35,7 +35,7 @@ BINS = 20
 """Points of a distribution's line."""
 DOTS = 40
 """Points that draw an interval."""
-WIDTHS = ["340px", "110px", "90px", "320px", "320px"]
+WIDTHS: list[str | int] = ["340px", "110px", "90px", "320px", "320px"]
 
 SHORT = {BY["reward"]: "reward", BY["holdout"]: "hold-out"}
 """For the axis, where there is little room."""

@@ -172,7 +172,7 @@ def _draw(
             settings.seed,
         )
 
-    yield from ray.util.ActorPool(actors).map(call, parts)
+    yield from ray.util.ActorPool(actors).map(call, list(parts))
 
 
 def _score(
@@ -191,7 +191,7 @@ def _score(
             [drawn[place].ids for place in part],
         )
 
-    yield from ray.util.ActorPool(actors).map(call, parts)
+    yield from ray.util.ActorPool(actors).map(call, list(parts))
 
 
 def _role(who: int) -> str:

@@ -79,7 +79,9 @@ def test_the_rating_page_on_a_phone_and_when_empty(
     context.close()
 
 
-@pytest.mark.parametrize("path", ["sign-in", "account", "operate/", "reward/", "checkpoints/"])
+@pytest.mark.parametrize(
+    "path", ["sign-in", "account", "operate/", "reward/", "evaluation/", "checkpoints/"]
+)
 def test_the_other_pages(browser: Browser, web: Web, store: Store, path: str) -> None:
     finished_round(store, web.home)
     context = browser.new_context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,7 @@ def test_hostile_texts_stay_inside_their_block(tmp_path: Path) -> None:
     assert not [one for one in [*tokens, *inline] if one.type in ("html_block", "html_inline")]
     pictures = [one.attrs["src"] for one in inline if one.type == "image"]
     assert all("/" not in str(source) for source in pictures)
-    headings = [
-        after.content
-        for one, after in zip(tokens, tokens[1:], strict=False)
-        if one.type == "heading_open"
-    ]
+    headings = [after.content for one, after in pairwise(tokens) if one.type == "heading_open"]
     assert "Not a heading" not in headings
     assert HOSTILE + "\n" in [one.content for one in tokens if one.type == "fence"]
 

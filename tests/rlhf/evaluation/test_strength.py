@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from rlhf.evaluation.intervals import Numbers
 from rlhf.evaluation.strength import PRIOR, fit, strengths, wins_by_score
 
 PLANTED = np.array([-0.9, -0.1, 0.2, 0.8])
 
 
-def planted(prompts: int, seed: int) -> np.ndarray:
+def planted(prompts: int, seed: int) -> Numbers:
     """[N, K, K]: every pair meets on every prompt."""
     draw = np.random.default_rng(seed)
     chance = 1 / (1 + np.exp(PLANTED[None, :] - PLANTED[:, None]))
     won = np.triu(draw.random((prompts, 4, 4)) < chance, k=1)
     lost = np.triu(~won, k=1) & np.triu(np.ones((4, 4), dtype=bool), k=1)
-    return won.astype(float) + np.swapaxes(lost, 1, 2).astype(float)
+    wins: Numbers = won.astype(np.float64) + np.swapaxes(lost, 1, 2).astype(np.float64)
+    return wins
 
 
 def test_planted_strengths_are_recovered() -> None:
