@@ -13,7 +13,7 @@ from rlhf.evaluation.measured import Asked
 from rlhf.evaluation.report import Contestant
 from rlhf.seeds import derived
 from rlhf.settings import Settings
-from rlhf.store import Connection, Store, checkpoints, prompts
+from rlhf.store import Connection, Store, checkpoints, prompts, validate
 from rlhf.store.checkpoints import Checkpoint
 
 
@@ -117,7 +117,10 @@ def _asked(
         chats = [one for one in rows(data, "test") if one.kind == "chat"]
         chats.sort(key=lambda one: derived(settings.seed, one.row))
         told = tuple(
-            Asked(one.row, one.messages[:-1], one.messages[-1]["content"]) for one in chats[:count]
+            Asked(one.row, one.messages[:-1], one.messages[-1]["content"])
+            if one.messages[-1]["role"] == "assistant"
+            else Asked(one.row, one.messages, None)
+            for one in chats[:count]
         )
         source = f"test split of data set {data.digest[:12]}"
     else:
@@ -136,6 +139,12 @@ def _fixed(file: Path) -> tuple[Asked, ...]:
     for row in read_rows(file):
         try:
             for shaped in shape(row):
+                if not shaped.messages:
+                    continue
+                validate.messages_field(shaped.messages)
+                if shaped.reference is not None:
+                    longest = validate.RESPONSE_CHARS
+                    validate.text_field(shaped.reference, "reference", longest=longest)
                 digest = prompts.digest_of(shaped.messages)
                 number = derived("regression", digest)
                 found.setdefault(digest, Asked(number, shaped.messages, shaped.reference))
@@ -143,4 +152,6 @@ def _fixed(file: Path) -> tuple[Asked, ...]:
             raise InputError(
                 wrong.problem, file=file, line=row.line, field=wrong.field, fix=wrong.fix
             ) from wrong
+    if not found:
+        raise InputError("has no prompt to compare answers to", file=file)
     return tuple(found.values())

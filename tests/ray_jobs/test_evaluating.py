@@ -45,7 +45,7 @@ def add_noise(home: Path) -> None:
     with torch.no_grad():
         for name, parameter in roles.trainable("policy"):
             if "lora_B" in name:
-                parameter.normal_(std=0.02, generator=torch.Generator().manual_seed(2))
+                parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(2))
     folder = home / "tmp" / "noise"
     roles.save_role("policy", folder)
     digest = registry.publish(home, folder)

@@ -52,7 +52,6 @@ def test_answers_are_text_and_nothing_else(context: BrowserContext, web: Web, st
     page.goto(web.link(store, "olga", "operator"))
     page.goto(f"{web.url}/evaluation/")
     for text in PAYLOADS[4:6]:
-        assert page.locator("body").inner_text() is not None
         expect(page.get_by_role("gridcell").filter(has_text=text[:20]).first).to_be_visible()
     assert page.evaluate("window.x") is None
     assert said == []
