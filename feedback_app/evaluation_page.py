@@ -113,14 +113,19 @@ def evaluation_page(store: Store) -> gr.Blocks:
             return [
                 gr.update(choices=[NEWEST, *(_named(one) for one in known)]),
                 _summary(told) if told else words["nothing"],
-                _figures(told),
-                _won(told),
-                _strengths(told),
-                _scattered(told),
-                _distribution(told, "tokens"),
-                _distribution(told, "reward"),
-                gr.update(value=_regression(told), visible=bool(told and told["regression"])),
-                _differing(told),
+                *map(
+                    _if_any,
+                    (
+                        _figures(told),
+                        _won(told),
+                        _strengths(told),
+                        _scattered(told),
+                        _distribution(told, "tokens"),
+                        _distribution(told, "reward"),
+                        _regression(told),
+                        _differing(told),
+                    ),
+                ),
             ]
 
         plots = [strengths, scattered, lengths, rewards]
@@ -128,6 +133,12 @@ def evaluation_page(store: Store) -> gr.Blocks:
         for moment in (page.load, shown.change):
             moment(look, [shown], outputs, api_visibility="private", show_progress="hidden")
     return page
+
+
+def _if_any(rows: pd.DataFrame) -> dict[str, Any]:
+    """A table or plot of these rows, which is not there without any."""
+    told: dict[str, Any] = gr.update(value=rows, visible=not rows.empty)
+    return told
 
 
 def _named(row: EvaluationRow) -> str:
