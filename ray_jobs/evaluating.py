@@ -1,7 +1,7 @@
-"""`rlhf evaluate`: checkpoints answer the same prompts, everything is measured, a report is kept.
+"""The Ray driver of `rlhf evaluate`: checkpoints answer the same prompts, a report is kept.
 
-The work runs in a process of its own, the Ray driver (`python -m ray_jobs.evaluating`), started by
-`evaluate` and ended with it. The report becomes a row and a folder together, or neither.
+A process of its own, started by `evaluator.evaluate` and ended with it. The report becomes a row
+and a folder together, or neither.
 """
 
 from __future__ import annotations
@@ -12,70 +12,26 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import ray
 
-from ray_jobs import contesting, tether
+from ray_jobs import contesting
 from ray_jobs.cluster import cluster
 from ray_jobs.evaluation_plan import Plan, Request, prepare
+from ray_jobs.evaluator import MARK, Progress
 from ray_jobs.measuring import Task, measure
-from ray_jobs.ray_environment import private_environment
 from rlhf import settings as settings_tree
 from rlhf.durable import replace_folder
-from rlhf.errors import RLHFError, UsageError
+from rlhf.errors import RLHFError
 from rlhf.evaluation import kept, regression, standing
 from rlhf.evaluation.measured import Measured
 from rlhf.evaluation.report import report
 from rlhf.store import Store, open_store
 from rlhf.store.checkpoints import Checkpoint
 from rlhf.store.evaluations import add_evaluation
-
-Progress = Callable[[int, int, str], None]
-MARK = "@progress "
-"""Begins a line of the driver that says how far it is."""
-TAIL = 30
-"""Lines of a failed driver that are shown."""
-
-
-def evaluate(home: Path, request: Request, progress: Progress) -> int:
-    """Measure in a driver of its own; returns the number of the report.
-
-    Raises UsageError in the driver's words for what cannot be evaluated.
-    """
-    settings = settings_tree.load_settings(home)
-    private = settings.ray.address is None
-    command = [sys.executable, "-m", "ray_jobs.evaluating", "--home", str(home)]
-    ours, theirs = os.pipe()
-    with os.fdopen(theirs, "wb") as log:
-        child = tether.spawn(
-            [*command, json.dumps(asdict(request))],
-            home=home,
-            log=log,
-            namespaces=tether.isolation(network=private),
-            env=private_environment(home) if private else {},
-        )
-    tail: list[str] = []
-    try:
-        with os.fdopen(ours, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith(MARK):
-                    progress(*json.loads(line.removeprefix(MARK)))
-                else:
-                    tail = [*tail[-TAIL:], line.rstrip()]
-        code = child.wait()
-    finally:
-        child.kill()
-        child.wait()
-    said = [line.removeprefix("error: ") for line in tail if line.startswith("error: ")]
-    if code == UsageError.exit_code and said:
-        raise UsageError(said[-1])
-    if code or not tail:
-        raise RLHFError(said[-1] if said else "the evaluation ended early:\n" + "\n".join(tail))
-    return int(tail[-1])
 
 
 def run(home: Path, request: Request, progress: Progress) -> int:
@@ -229,7 +185,7 @@ def _show(done: int, total: int, text: str) -> None:
 
 
 def main() -> int:
-    """Parse `evaluate`'s command line and run; errors for people become one line."""
+    """Parse the evaluator's command line and run; errors for people become one line."""
     parser = argparse.ArgumentParser(prog="ray_jobs.evaluating", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("request", type=json.loads)

@@ -76,8 +76,8 @@ def evaluate(
     with opened(home) as (here, store):
         number = show
         if number is None:
-            from ray_jobs.evaluating import evaluate as measure
             from ray_jobs.evaluation_plan import Request
+            from ray_jobs.evaluator import evaluate as measure
             from rlhf.cli.terminal import progress_bar
 
             request = Request(
@@ -89,7 +89,7 @@ def evaluate(
                 allow_worse=allow_worse,
             )
             with progress_bar("evaluate") as progress:
-                number = measure(here, request, progress)
+                number = measure(here, store, request, progress)
         with store.read() as tx:
             told = standing.as_it_stands(tx, number)
         folder = standing.folder_of(here, number)
