@@ -42,6 +42,7 @@ PAGES = {
     "/annotate": RATERS,
     "/operate": OPERATORS,
     "/reward": OPERATORS,
+    "/evaluation": OPERATORS,
     "/checkpoints": SIGNED_IN,
 }
 """Where the Gradio pages hang, and who may open them."""
@@ -93,6 +94,8 @@ RULES: tuple[Rule, ...] = (
     _rule("GET", "/api/v1/status", OPERATORS),
     _rule("POST", "/api/v1/rounds", OPERATORS),
     _rule("GET POST", "/api/v1/rounds/*", OPERATORS),
+    _rule("GET", "/api/v1/evaluations", OPERATORS),
+    _rule("GET HEAD", "/api/v1/evaluations/*", OPERATORS),
     _rule("GET", "/api/v1/checkpoints", PULLERS, token=True),
     _rule("GET HEAD", "/api/v1/checkpoints/*", PULLERS, token=True),
     *(rule for mount, roles in PAGES.items() for rule in _gradio(mount, roles)),

@@ -1,4 +1,4 @@
-"""The web application: guard, sign-in, REST, and four Gradio pages on one FastAPI root."""
+"""The web application: guard, sign-in, REST, and five Gradio pages on one FastAPI root."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from feedback_app import texts
 from feedback_app.annotate import annotate_page
+from feedback_app.api_evaluations import evaluation_routes
 from feedback_app.api_guidelines import guidelines_routes
 from feedback_app.api_rating import rating_routes
 from feedback_app.api_service import service_routes
 from feedback_app.checkpoints import checkpoints_page
+from feedback_app.evaluation_page import evaluation_page
 from feedback_app.guard import Guard
 from feedback_app.headers import SecurityHeaders
 from feedback_app.operate import operate_page
@@ -40,6 +42,7 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
     app.include_router(rating_routes(store, settings.feedback))
     app.include_router(guidelines_routes(store))
     app.include_router(service_routes(store, home, settings.feedback.ratings_per_round))
+    app.include_router(evaluation_routes(store, home))
 
     async def who(request: Request) -> str | None:
         """Gradio's own check, behind the guard."""
@@ -52,6 +55,7 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
         ),
         "/operate": (operate_page(store, settings, home), ("operate.css",)),
         "/reward": (reward_page(store), ("operate.css",)),
+        "/evaluation": (evaluation_page(store), ("operate.css",)),
         "/checkpoints": (checkpoints_page(store, home), ("operate.css",)),
     }
     for path, (blocks, sheets) in pages.items():

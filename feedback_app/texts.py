@@ -14,6 +14,7 @@ NAVIGATION: Final = {
     "annotate": "Rate",
     "operate": "Operate",
     "reward": "Reward models",
+    "evaluation": "Evaluation",
     "checkpoints": "Checkpoints",
 }
 

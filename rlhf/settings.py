@@ -260,6 +260,14 @@ class Evaluation(_Branch):
     """Held-out prompts answered by candidate and champion alike."""
     bootstrap: PositiveInt = 2000
     """Resamples of the paired bootstrap interval."""
+    regression_answers: PositiveInt = 8
+    """Answers that `rlhf evaluate --regression` draws per prompt and checkpoint: one alone is
+    mostly luck."""
+    regression_fall: PositiveFloat = 0.5
+    """Fall of a prompt's mean score, in standard deviations of the reference's score, above which
+    it has got worse; a fall within three standard errors is never called one."""
+    regression_rise: PositiveFloat = 0.25
+    """Nats per token that a known answer may become less likely."""
 
 
 class Gate(_Branch):

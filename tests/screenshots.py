@@ -14,6 +14,7 @@ from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 from rlhf.home import make_home
 from rlhf.store import Store, open_store, rounds
 from tests.conftest import installed_browser
+from tests.evaluated import kept_evaluation, told
 from tests.lively import finished_round
 from tests.seeded import ask, hired, queued, rated
 from tests.served import Web
@@ -55,6 +56,7 @@ def main() -> None:
             show_a_living_controller(store)
             operate(page, web.link(store, "Olga", "operator"))
             reward_models(page, f"{web.url}/reward/")
+            evaluation(page, f"{web.url}/evaluation/")
             checkpoints(page, web.link(store, "Rita", "reader"))
             opened.close()
         store.close()
@@ -70,6 +72,7 @@ def seed(store: Store, home: Path) -> None:
     with store.write() as tx:
         ask(tx, *SHOWN)
     queued(store, 2 * BUSY, about="another question")
+    kept_evaluation(store, told())
 
 
 def show_a_living_controller(store: Store) -> None:
@@ -107,6 +110,16 @@ def reward_models(page: Page, address: str) -> None:
     expect(page.get_by_role("gridcell", name="0.41")).to_be_visible()
     page.set_viewport_size(ViewportSize(width=1280, height=1720))
     keep(page, "reward-models")
+    page.set_viewport_size(SIZE)
+
+
+def evaluation(page: Page, address: str) -> None:
+    """Two checkpoints side by side, with what people said of them."""
+    page.goto(address)
+    expect(page.locator(".vega-embed canvas, .vega-embed svg")).to_have_count(4)
+    page.set_viewport_size(ViewportSize(width=1280, height=2200))
+    expect(page.get_by_role("gridcell", name="v1, ").first).to_be_visible()
+    keep(page, "evaluation")
     page.set_viewport_size(SIZE)
 
 

@@ -7,6 +7,7 @@ const PAGES = {
   annotate: ["annotator", "operator"],
   operate: ["operator"],
   reward: ["operator"],
+  evaluation: ["operator"],
   checkpoints: ["annotator", "operator", "reader"],
 };
 

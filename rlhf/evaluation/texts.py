@@ -17,8 +17,10 @@ SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 class TextFigures:
     """Counted over a list of answers."""
 
+    distinct_1: float
+    """Different words, as a share of all (Li et al., 2016)."""
     distinct_2: float
-    """Different pairs of neighbouring words, as a share of all (Li et al., 2016)."""
+    """Different pairs of neighbouring words, as a share of all."""
     repeated_sentences: float
     """Share of answers that say a sentence twice."""
     empty: float
@@ -38,8 +40,10 @@ def text_figures(texts: Sequence[str]) -> TextFigures:
     """Count. Raises ValueError for no texts."""
     if not texts:
         raise ValueError("no answers to count")
-    pairs = [pair for text in texts for pair in _bigrams(text)]
+    words = [word for text in texts for word in text.lower().split()]
+    pairs = [pair for text in texts for pair in pairwise(text.lower().split())]
     return TextFigures(
+        distinct_1=len(set(words)) / len(words) if words else 0.0,
         distinct_2=len(set(pairs)) / len(pairs) if pairs else 0.0,
         repeated_sentences=sum(map(repeats_a_sentence, texts)) / len(texts),
         empty=sum(not text.strip() for text in texts) / len(texts),
@@ -62,8 +66,3 @@ def overlap(texts: Sequence[str], references: Sequence[str]) -> Overlap:
         chrf=chrf.corpus_score(list(texts), [list(references)]).score,
         signature=str(bleu.get_signature()),
     )
-
-
-def _bigrams(text: str) -> list[tuple[str, str]]:
-    words = text.lower().split()
-    return list(pairwise(words))

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, bindparam, func, select
 from rlhf.errors import NotFound
 from rlhf.store import schema, slots, validate
 
-PURPOSES = ("train", "active", "evaluation", "known", "repeat", "imported")
+PURPOSES = ("train", "active", "evaluation", "contest", "known", "repeat", "imported")
 """Drawn uniformly to teach reward models; asked because they were unsure; drawn uniformly to
-measure them alone; measures the annotator by a known answer, or by their own earlier one; was
-rated elsewhere."""
+measure them alone; measures two checkpoints against each other; measures the annotator by a known
+answer, or by their own earlier one; was rated elsewhere."""
 
 KINDS = ("asked", "tiebreak", "check", "practice", "repeat", "ranking")
 """Why a slot is there: its comparison is asked of people; the two before disagreed; the annotator

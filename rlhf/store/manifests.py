@@ -16,6 +16,7 @@ from rlhf.store import ratings, schema
 
 SINGLE = "of a single response, which is no preference"
 """Why a thumb up or down is in no manifest."""
+CONTEST = "of a contest between checkpoints, which it measures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ class LabelledComparison:
 
 
 def freeze_manifest(tx: Connection, round_id: int, *, now: float | None = None) -> Manifest:
-    """Freeze all valid ratings of two responses for a round; asked again, it returns the same."""
+    """Freeze all valid ratings of two responses for a round; asked again, it returns the same.
+
+    Ratings of contests measure the models that they would teach, and stay out.
+    """
     table = schema.manifests
     frozen = tx.execute(select(table.c.digest).where(table.c.round_id == round_id)).first()
     if frozen is not None:
@@ -131,7 +135,8 @@ def latest(tx: Connection) -> str | None:
 def new_ratings_since(tx: Connection, digest: str | None) -> int:
     """Valid ratings whose comparison no rating of that manifest is about."""
     table = schema.ratings
-    mine = select(func.count()).where(table.c.current, ~table.c.withdrawn, ratings.of_two())
+    valid = (table.c.current, ~table.c.withdrawn, ratings.of_two(), ~ratings.of_contest())
+    mine = select(func.count()).where(*valid)
     if digest is not None:
         used = schema.ratings.alias("used")
         entry, head = schema.manifest_ratings, schema.manifests
@@ -156,6 +161,9 @@ def left_out(tx: Connection) -> dict[str, int]:
             table.c.current, table.c.withdrawn
         ),
         SINGLE: select(func.count()).where(table.c.current, ~table.c.withdrawn, ~ratings.of_two()),
+        CONTEST: select(func.count()).where(
+            table.c.current, ~table.c.withdrawn, ratings.of_contest()
+        ),
         "skipped": select(func.count()).select_from(skip),
     }
     return {reason: int(tx.execute(query).scalar_one()) for reason, query in counted.items()}
@@ -176,10 +184,10 @@ def labelled(tx: Connection, digest: str) -> list[LabelledComparison]:
 
 
 def labelled_now(tx: Connection) -> list[LabelledComparison]:
-    """Every valid rating with its texts, in the order of their ids."""
+    """Every valid rating with its texts, without those of contests, in the order of their ids."""
     rating = schema.ratings
-    valid = _with_texts().where(rating.c.current, ~rating.c.withdrawn).order_by(rating.c.id)
-    return [_labelled(row) for row in tx.execute(valid)]
+    valid = _with_texts().where(rating.c.current, ~rating.c.withdrawn, ~ratings.of_contest())
+    return [_labelled(row) for row in tx.execute(valid.order_by(rating.c.id))]
 
 
 @dataclass(frozen=True, slots=True)

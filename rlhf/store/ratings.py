@@ -181,11 +181,10 @@ def current_ratings(tx: Connection) -> list[Rating]:
 
 
 def comparing(tx: Connection) -> list[Rating]:
-    """Those of the current ratings that compare two responses."""
+    """Those of the current ratings that compare two responses and may teach: no contests."""
     table = schema.ratings
-    rows = tx.execute(
-        select(table).where(table.c.current, ~table.c.withdrawn, of_two()).order_by(table.c.id)
-    )
+    valid = (table.c.current, ~table.c.withdrawn, of_two(), ~of_contest())
+    rows = tx.execute(select(table).where(*valid).order_by(table.c.id))
     return [_rating(row) for row in rows]
 
 
@@ -194,6 +193,14 @@ def of_two() -> ColumnElement[bool]:
     comparison = schema.comparisons
     return exists().where(
         comparison.c.id == schema.ratings.c.comparison_id, comparison.c.response_hi.is_not(None)
+    )
+
+
+def of_contest() -> ColumnElement[bool]:
+    """Ratings that measure two checkpoints against each other, and teach no reward model."""
+    comparison = schema.comparisons.alias("contest")
+    return exists().where(
+        comparison.c.id == schema.ratings.c.comparison_id, comparison.c.purpose == "contest"
     )
 
 

@@ -50,7 +50,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Made once: building three Gradio pages takes most of a second."""
+    """Made once: building Gradio pages takes most of a second."""
     home = make_home(tmp_path_factory.mktemp("site"))
     store = open_store(home)
     yield Site(create_app(store, Settings(), home), store, home)

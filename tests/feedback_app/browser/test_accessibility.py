@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from rlhf.store import Store
+from tests.evaluated import kept_evaluation, told
 from tests.feedback_app.browser.pages import PHONE, annotate, ready
 from tests.lively import finished_round
 from tests.seeded import own_answers, queued
@@ -79,9 +80,12 @@ def test_the_rating_page_on_a_phone_and_when_empty(
     context.close()
 
 
-@pytest.mark.parametrize("path", ["sign-in", "account", "operate/", "reward/", "checkpoints/"])
+@pytest.mark.parametrize(
+    "path", ["sign-in", "account", "operate/", "reward/", "evaluation/", "checkpoints/"]
+)
 def test_the_other_pages(browser: Browser, web: Web, store: Store, path: str) -> None:
     finished_round(store, web.home)
+    kept_evaluation(store, told())
     context = browser.new_context()
     page = context.new_page()
     if path != "sign-in":

@@ -1,0 +1,61 @@
+"""What people said in the contests of an evaluation: win rates and strengths, as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from rlhf.evaluation.strength import strengths
+from rlhf.evaluation.winrate import win_rate
+from rlhf.store.contests import Contest
+
+
+def by_people(
+    told: Sequence[Contest], checkpoints: Sequence[str], *, resamples: int, seed: int
+) -> dict[str, Any]:
+    """The `people` of a report: how many contests are rated, and who won them.
+
+    A contest that several people rated goes to the majority. `win_rates` has every pair of places
+    in `checkpoints` that was rated, `strengths` one entry per checkpoint, or is None before the
+    first rating.
+    """
+    rated = [one for one in told if one.preferred]
+    outcomes = [(*_places(one, checkpoints), _outcome(one)) for one in rated]
+    rates = []
+    for pair in combinations(range(len(checkpoints)), 2):
+        won = [
+            outcome if (first, second) == pair else -outcome
+            for first, second, outcome in outcomes
+            if {first, second} == set(pair)
+        ]
+        if won:
+            rate = win_rate(won, [0.0] * len(won), resamples=resamples, seed=seed)
+            rates.append({"first": pair[0], "second": pair[1], **asdict(rate)})
+    wins = np.zeros((len(outcomes), len(checkpoints), len(checkpoints)))
+    for row, (first, second, outcome) in enumerate(outcomes):
+        wins[row, first, second] = (np.sign(outcome) + 1) / 2
+        wins[row, second, first] = 1 - wins[row, first, second]
+    return {
+        "asked": len(told),
+        "rated": len(rated),
+        "outstanding": len(told) - len(rated),
+        "verdicts": sum(len(one.preferred) for one in told),
+        "win_rates": rates,
+        "strengths": [asdict(one) for one in strengths(wins, resamples=resamples, seed=seed)]
+        if outcomes
+        else None,
+    }
+
+
+def _places(one: Contest, checkpoints: Sequence[str]) -> tuple[int, int]:
+    return checkpoints.index(one.first), checkpoints.index(one.second)
+
+
+def _outcome(one: Contest) -> float:
+    """Mean verdict: 1 for the first, -1 for the second, 0 for ties."""
+    marks = [0 if who is None else (1 if who == one.first else -1) for who in one.preferred]
+    return sum(marks) / len(marks)

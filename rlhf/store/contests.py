@@ -1,0 +1,122 @@
+"""Contests: comparisons of two checkpoints' answers, which measure them and teach nothing.
+
+They are handed out like any other comparison, blind: nothing about an answer says who gave it. The
+manifests pass their ratings by.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from rlhf.store import comparisons, schema
+
+PURPOSE = "contest"
+LOOKUP = 500
+"""Comparisons per query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A checkpoint's answer."""
+
+    checkpoint: str
+    text: str
+    finished: bool
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A comparison with its two checkpoints, and what people said so far."""
+
+    id: int
+    prompt_id: int
+    first: str
+    second: str
+    preferred: tuple[str | None, ...]
+    """The checkpoint that each annotator preferred; None for a tie."""
+
+
+def queue_contest(
+    tx: Connection,
+    prompt_id: int,
+    first: Entry,
+    second: Entry,
+    *,
+    sampling: dict[str, Any],
+    priority: float,
+    seed: int,
+) -> int:
+    """Put two answers before one annotator and return the comparison's id.
+
+    Asked before, it is not asked again: what was said then counts. The order of the responses' ids
+    is drawn by `seed`, so that it says nothing about where they come from.
+    """
+    entries = [first, second]
+    random.Random(f"{seed}/{prompt_id}").shuffle(entries)
+    low, high = sorted(_response(tx, prompt_id, one, sampling) for one in entries)
+    table = schema.comparisons
+    there = select(table.c.id).where(
+        table.c.response_lo == low, table.c.response_hi == high, table.c.purpose == PURPOSE
+    )
+    known = tx.execute(there).scalar()
+    if known is not None:
+        return int(known)
+    return comparisons.add_comparison(tx, prompt_id, low, high, purpose=PURPOSE, priority=priority)
+
+
+def contests(tx: Connection, ids: Sequence[int]) -> list[Contest]:
+    """The contests of these comparisons, in the order of their ids."""
+    return [one for at in range(0, len(ids), LOOKUP) for one in _some(tx, ids[at : at + LOOKUP])]
+
+
+def _some(tx: Connection, ids: Sequence[int]) -> list[Contest]:
+    table, rating = schema.comparisons, schema.ratings
+    low, high = schema.responses.alias("low"), schema.responses.alias("high")
+    rows = tx.execute(
+        select(
+            table.c.id,
+            table.c.prompt_id,
+            table.c.response_lo,
+            low.c.checkpoint.label("first"),
+            high.c.checkpoint.label("second"),
+        )
+        .join(low, low.c.id == table.c.response_lo)
+        .join(high, high.c.id == table.c.response_hi)
+        .where(table.c.id.in_(ids), table.c.purpose == PURPOSE)
+        .order_by(table.c.id)
+    ).all()
+    said = defaultdict(list)
+    for one in tx.execute(
+        select(rating.c.comparison_id, rating.c.preferred)
+        .where(rating.c.comparison_id.in_(ids), rating.c.current, ~rating.c.withdrawn)
+        .order_by(rating.c.id)
+    ):
+        said[one.comparison_id].append(one.preferred)
+    told = []
+    for row in rows:
+        names = {None: None, row.response_lo: row.first}
+        preferred = tuple(names.get(one, row.second) for one in said[row.id])
+        told.append(Contest(row.id, row.prompt_id, row.first, row.second, preferred))
+    return told
+
+
+def _response(tx: Connection, prompt_id: int, one: Entry, sampling: dict[str, Any]) -> int:
+    before = comparisons.responses_of(tx, one.checkpoint, PURPOSE, prompt_id=prompt_id)
+    known = next((told.id for told in before if told.text == one.text), None)
+    return known or comparisons.add_response(
+        tx,
+        prompt_id=prompt_id,
+        text=one.text,
+        checkpoint=one.checkpoint,
+        sampling=sampling,
+        finished=one.finished,
+        tokens=one.tokens,
+        purpose=PURPOSE,
+    )
