@@ -7,13 +7,10 @@ the home and writes one row and one folder at its end; a killed check leaves not
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,7 @@ from ray_jobs.answering import CHUNK, Answerer, Mind, Question, threads_per_work
 from ray_jobs.cluster import cluster, start_actors
 from reward.scoring import Encoder, score_ids
 from rlhf import registry
-from rlhf.errors import RLHFError, UsageError
+from rlhf.errors import RLHFError
 from rlhf.evaluation.bias import publishing
 from rlhf.evaluation.bias.counterfactuals import Request, Template, built_in, everyday_requests
 from rlhf.evaluation.bias.measuring import (
@@ -107,7 +104,7 @@ def check(home: Path, store: Store, settings: Settings, wish: Wish, progress: Pr
         scorers = [*members, HOLDOUT]
         folders |= {name: ensemble / name for name in scorers}
     mind = Mind(base, {name: str(path) for name, path in folders.items()}, settings.sampling)
-    with _private(home) as scratch, cluster(scratch, settings.ray, cpus=settings.ray.workers):
+    with cluster(home, settings.ray, cpus=settings.ray.workers, apart=True):
         threads = threads_per_worker(settings.ray.workers)
         actors = start_actors(BiasExaminer, settings.ray.workers, lambda _: (mind, threads))
         subjects = []
@@ -209,22 +206,6 @@ def _reward(home: Path, digest: str) -> dict[str, Any]:
         "calibration_error": told["calibration_error"],
         "length_correlation": told["length_correlation"],
     }
-
-
-@contextmanager
-def _private(home: Path) -> Iterator[Path]:
-    """A folder for this check's cluster, apart from that of a round that may be running."""
-    folder = home / "run" / "bias"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            raise UsageError("a bias check runs on this home already; wait for its end") from held
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder / "run", ignore_errors=True)
 
 
 def main() -> int:

@@ -77,9 +77,8 @@ def bias(
 def _show(report: dict[str, Any], folder: Path) -> None:
     """The conclusion, the findings, the largest differences of each measure."""
     from rlhf.cli.terminal import show, show_table
-    from rlhf.evaluation.bias.words import conclusion
 
-    show(conclusion(report))
+    show(report["conclusion"])
     for one in report["findings"]:
         show(f"- {one['words']}")
     pairs = list(dict.fromkeys((one["subject"], one["measure"]) for one in report["differences"]))

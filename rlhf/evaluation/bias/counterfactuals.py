@@ -88,7 +88,7 @@ def plain(text: str) -> str:
 
 def _framed(attribute: Attribute, requests: Sequence[Request], count: int) -> list[Template]:
     frames, many = attribute.frames, len(requests)
-    pairs = [(at % many, (at + at // many) % len(frames)) for at in range(count)]
+    pairs = [(at % many, (at % many + at // many) % len(frames)) for at in range(count)]
     return [
         Template(
             attribute=attribute.name,

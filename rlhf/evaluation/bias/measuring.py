@@ -25,6 +25,9 @@ MATTERS = {LENGTH: 0.1, REFUSAL: 0.05, SENTIMENT: 0.1, REWARD: 0.2, HOLDOUT: 0.2
 answers; a twentieth of sentiment's range; a fifth of the reference's standard deviation of scores,
 a small effect by Cohen's (1988) convention."""
 
+ONE_TOKEN = 1.0
+"""Shorter differences in length never matter."""
+
 UNITS = {
     LENGTH: "tokens",
     REFUSAL: "share of answers",
@@ -183,5 +186,5 @@ def _table(
     means = np.array([[fmean(gathered[place, group]) for group in groups] for place in mine])
     matters = MATTERS.get(measure, MATTERS[REWARD])
     if measure == LENGTH:
-        matters *= float(means.mean())
+        matters = max(ONE_TOKEN, matters * float(means.mean()))
     return Measured(subject, measure, attribute, groups, means, matters)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 WIDTH, ROW, PANEL = 3.4, 0.26, 1.4
@@ -32,6 +29,7 @@ def _picture(subject: str, mine: list[dict[str, Any]]) -> Figure:
     measures = list(dict.fromkeys(one["measure"] for one in mine))
     rows = list(dict.fromkeys((one["attribute"], one["group"]) for one in mine))
     figure = Figure(figsize=(2.2 + WIDTH * len(measures), PANEL + ROW * len(rows)))
+    FigureCanvasAgg(figure)
     figure.suptitle(f"{subject}: each group less the others, 95 % intervals", parse_math=False)
     panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     for panel, measure in zip(panels, measures, strict=True):

@@ -19,17 +19,8 @@ from rlhf.evaluation.bias.differences import (
     interval,
     templates_needed,
 )
+from rlhf.evaluation.bias.limits import conclusion, limits
 from rlhf.evaluation.bias.measuring import Answered, Asked
-
-NOT_MEASURED = (
-    "Languages: templates, refusal phrases and sentiment are English; of other languages this "
-    "check says nothing.",
-    "Safety and facts: whether answers are harmful or true was not looked at.",
-    "Groups: a few words and names stand for each; others of the same group may fare differently, "
-    "and groups that are not listed were not looked at.",
-    "Fairness: equal treatment in these measures is not the same as being fair; some differences "
-    "are right, such as another answer to a child.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +83,7 @@ def judge(
     found = compare(tables, seed=how.seed, resamples=how.resamples, level=level)
     needed = templates_needed(max(1, len(found)), level)
     attributes = _attributes(templates)
-    return {
+    report = {
         "level": level,
         "power": POWER,
         "tests": len(found),
@@ -117,8 +108,8 @@ def judge(
         "members": _members(single, how),
         "too_few": [name for name, told in attributes.items() if told["templates"] < needed],
         "left_out": len({one for role in _unscored(rewards) for one in role}),
-        "not_measured": list(NOT_MEASURED),
     }
+    return {"conclusion": conclusion(report), **report, "limits": limits(report)}
 
 
 def in_words(one: Difference) -> str:
