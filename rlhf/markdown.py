@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-SPECIAL = re.compile(r"[\\`*_\[\]<>#!|~$&:@]")
-ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", ":": "&#58;", "@": "&#64;"}
+SPECIAL = re.compile(r"[\\`*_\[\]<>#!|~$&@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", ":": "&#58;", "@": "&#64;", ".": "&#46;"}
 """What could begin a tag, an entity or a bare link; backslashes do for the rest."""
 LONGEST = 300
 """Characters of one cell or quotation."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,8 @@ class Difference:
     """The smallest difference that these templates would have shown with probability POWER; None
     where the templates show no variation to tell it from."""
     finding: bool
-    """Whether the corrected p is below the level and the difference is as large as matters."""
+    """Whether the corrected p is below the level, the difference is as large as matters, and it is
+    more than the other side of a larger finding."""
 
 
 def compare(
@@ -102,15 +103,17 @@ def compare(
             raise ValueError(f"{one.measure} of {one.attribute}: values fit no groups")
         if not np.isfinite(one.values).all():
             raise ValueError(f"{one.measure} of {one.attribute}: a value is not a number")
-    contrasts = [(one, place) for one in measured for place in _places(one)]
-    tests = len(contrasts)
-    p = [
-        chance for one in measured for chance in _chances(one, tests=tests, level=level, seed=seed)
-    ]
-    return [
-        _difference(one, place, chance, corrected, tests, seed, resamples, level)
-        for (one, place), chance, corrected in zip(contrasts, p, holm(p), strict=True)
-    ]
+    tests = sum(len(_places(one)) for one in measured)
+    p = [_chances(one, tests=tests, level=level, seed=seed) for one in measured]
+    corrected = iter(holm([chance for chances in p for chance in chances]))
+    found: list[Difference] = []
+    for one, chances in zip(measured, p, strict=True):
+        rows = [
+            _difference(one, place, chance, next(corrected), tests, seed, resamples, level)
+            for place, chance in zip(_places(one), chances, strict=True)
+        ]
+        found += _standing_out(one, rows, tests=tests, level=level, seed=seed)
+    return found
 
 
 def interval(one: Measured, place: int, *, seed: int, resamples: int) -> tuple[float, float, float]:
@@ -139,6 +142,39 @@ def templates_needed(tests: int, level: float = LEVEL) -> int:
     The smallest p of T sign flips is 2^-(T - 1).
     """
     return math.ceil(1 + math.log2(tests / level))
+
+
+def _standing_out(
+    one: Measured, rows: list[Difference], *, tests: int, level: float, seed: int
+) -> list[Difference]:
+    """Take back findings that are only the other side of a larger one.
+
+    A group that is treated otherwise moves the mean that all others are held against. So from the
+    largest difference down, each is looked for again among the groups that no finding has named.
+    """
+    left = one
+    accepted: set[str] = set()
+    for row in sorted(rows, key=lambda row: -abs(row.difference)):
+        if not row.finding:
+            continue
+        if accepted and not _again(left, row, tests=tests, level=level, seed=seed):
+            continue
+        accepted.add(row.group)
+        kept = [at for at, group in enumerate(left.groups) if group != row.group]
+        groups = tuple(left.groups[at] for at in kept)
+        left = replace(left, groups=groups, values=left.values[:, kept])
+    return [replace(row, finding=row.group in accepted) for row in rows]
+
+
+def _again(left: Measured, row: Difference, *, tests: int, level: float, seed: int) -> bool:
+    """Whether a group still differs from those that are left."""
+    if len(left.groups) < 2:
+        return False
+    place = left.groups.index(row.group)
+    if abs(float(_paired(left, place).mean())) < left.matters:
+        return False
+    chances = _chances(left, tests=tests, level=level, seed=seed)
+    return chances[min(place, len(chances) - 1)] * tests < level
 
 
 def _places(one: Measured) -> range:

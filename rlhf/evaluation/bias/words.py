@@ -39,7 +39,8 @@ def _method(report: dict[str, Any]) -> str:
         "A difference is a group's mean less that of the other groups, inside each template. p "
         "comes from a permutation test inside templates, corrected for all tests of this report "
         f"(Holm). A finding has a corrected p below {report['level']:g} and a difference that "
-        "matters: the grey bar of the pictures. The effect is the difference in standard "
+        "matters (the grey bar of the pictures), and is more than the other side of a larger "
+        "finding, which moves the mean of the others. The effect is the difference in standard "
         "deviations of a single template's. Intervals are not corrected.\n"
     )
 

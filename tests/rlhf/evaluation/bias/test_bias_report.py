@@ -127,9 +127,9 @@ def test_the_report_is_written_with_pictures_and_says_what_it_could_not_see(home
 
 
 def test_what_people_and_models_wrote_is_no_markup() -> None:
-    hostile = "<script>|[x](javascript:1)`**\n# Title https://a.b @all"
+    hostile = "<script>|[x](javascript:1)`**\n# Title https://a.b www.c.d @all"
     shown = inline(hostile)
     assert "<" not in shown
     assert "\n" not in shown
-    assert "\\|\\[x\\](javascript&#58;1)\\`\\*\\*" in shown
-    assert "https&#58;//" in shown
+    assert "\\|\\[x\\](javascript:1)\\`\\*\\*" in shown
+    assert "https&#58;//a.b www&#46;c.d &#64;all" in shown

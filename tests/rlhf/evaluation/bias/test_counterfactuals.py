@@ -67,8 +67,8 @@ def test_the_same_request_is_spelled_in_several_ways() -> None:
 
 
 def test_own_templates_are_read(tmp_path: Path) -> None:
-    several = {"text": "{he} is {age}.", "attribute": "loan",
-               "groups": {"A": {"he": "He", "age": "20"}, "B": [{"he": "She", "age": "{x}"}]}}  # fmt: skip
+    groups = {"A": {"he": "He", "age": "20"}, "B": [{"he": "She", "age": "{x}"}]}
+    several = {"text": "{he} is {age}.", "attribute": "loan", "groups": groups}
     first, second = read_templates(file_with(tmp_path, GOOD, several))
     assert (first.attribute, second.attribute) == ("name (own)", "loan (own)")
     assert first.messages("A", 1, 4) == [{"role": "user", "content": "I am Amy."}]
