@@ -45,16 +45,20 @@ def launch(
             env=private_environment(home) if private else {},
         )
     said, told = "", {}
-    with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            plain = _told(line)
-            if plain is None:
-                said = (said + line)[-LOG_TAIL:]
-            elif "progress" in plain:
-                progress(*plain["progress"])
-            else:
-                told = plain
-    child.wait()
+    try:
+        with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                plain = _told(line)
+                if plain is None:
+                    said = (said + line)[-LOG_TAIL:]
+                elif "progress" in plain:
+                    progress(*plain["progress"])
+                else:
+                    told = plain
+    finally:
+        if not told:
+            child.kill()
+        child.wait()
     if "evaluation" in told:
         return int(told["evaluation"])
     if "error" in told:

@@ -58,7 +58,7 @@ def _train(roles: RoleModel, role: str, rng: Random) -> None:
         chosen = [_Case(rng.choice(templates), rng.random() < 0.5, rng) for _ in range(BATCH)]
         loss = _policy_loss(roles, chosen) if role == "policy" else _score_loss(roles, chosen)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
 
 
