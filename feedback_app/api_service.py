@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel
 
 from feedback_app import loop_state
@@ -17,6 +17,8 @@ from rlhf import registry, report
 from rlhf.durable import file_digest
 from rlhf.errors import NotFound
 from rlhf.override import overrule_reward_gate
+from rlhf.registry.full_card import full_card
+from rlhf.settings import load_settings
 from rlhf.store import Store, checkpoints, metrics, rounds
 
 BASE_SUFFIXES = frozenset({".json", ".safetensors", ".jinja", ".model", ".txt", ".md"})
@@ -112,6 +114,13 @@ def service_routes(store: Store, home: Path, ratings_per_round: int) -> APIRoute
             "files": [{"name": name, **about} for name, about in told["files"].items()],
             "base": {**base, "files": _base_files(found.base)},
         }
+
+    @routes.get("/checkpoints/{ref}/card")
+    def checkpoint_card(ref: str, merged: bool = False) -> PlainTextResponse:
+        """The whole model card as Markdown, with what was measured up to now."""
+        with store.read() as tx:
+            text = full_card(tx, ref, load_settings(home).card, merged=merged)
+        return PlainTextResponse(text)
 
     @routes.api_route("/checkpoints/{digest}/files/{name}", methods=["GET", "HEAD"])
     def checkpoint_file(digest: str, name: str) -> FileResponse:

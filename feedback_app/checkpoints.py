@@ -13,8 +13,10 @@ import pandas as pd
 from feedback_app import texts
 from feedback_app.operate import address
 from feedback_app.theme import HEADER
-from rlhf import champion, registry, report
+from rlhf import champion, report
 from rlhf.errors import RLHFError
+from rlhf.registry.full_card import full_card
+from rlhf.settings import load_settings
 from rlhf.store import Connection, Store, checkpoints, people
 
 FIGURES = {
@@ -113,11 +115,9 @@ def _commands(home: Path, ref: str) -> str:
 
 def _card(tx: Connection, home: Path, ref: str) -> str:
     try:
-        digest = checkpoints.resolve(tx, ref).digest
-        folder = registry.checkpoint_path(home, digest)
+        return full_card(tx, ref, load_settings(home).card)
     except RLHFError as missing:
         return str(missing)
-    return (folder / "README.md").read_text(encoding="utf-8")
 
 
 def _number(value: float | None) -> str:

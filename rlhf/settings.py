@@ -297,6 +297,23 @@ class Gate(_Branch):
     """Share by which repeated sentences may rise over the champion's."""
 
 
+class Card(_Branch):
+    """What people say of their models in the model card; the program fills in the rest."""
+
+    name: str = "A chat model tuned on human feedback"
+    """The card's title."""
+    owner: str = ""
+    """Who answers for the model."""
+    contact: str = ""
+    """Where to report what it does wrong."""
+    license: str = ""
+    """Identifier of a licence, as model hubs know it; empty states none."""
+    intended_use: str = ""
+    """What the model is for; empty says that nobody has stated it."""
+    out_of_scope: str = ""
+    """What it must not be used for, beside what every card says."""
+
+
 class Ray(_Branch):
     """Where the work runs."""
 
@@ -332,6 +349,7 @@ class Settings(BaseSettings):
     ppo: PPO = PPO()
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
+    card: Card = Card()
     ray: Ray = Ray()
 
     @model_validator(mode="after")

@@ -31,7 +31,13 @@ def publish_policy(store: Store, home: Path, base_folder: Path) -> RoleModel:
     digest = registry.publish(home, folder)
     with store.write() as tx:
         checkpoints.record_checkpoint(
-            tx, digest=digest, kind="policy", round_id=None, parent=None, base=base
+            tx,
+            digest=digest,
+            kind="policy",
+            round_id=None,
+            parent=None,
+            base=base,
+            lineage={"manifest": "abc"},
         )
         checkpoints.move_alias(tx, "champion", digest, None, "test", "made for a test")
     return roles

@@ -70,6 +70,34 @@ def pull(
 
 
 @commands.command(
+    rich_help_panel=MODELS,
+    epilog=examples("rlhf card champion", "rlhf card v3 --out my-model/README.md"),
+)
+def card(
+    ref: ModelReference,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it here instead of printing it.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a version's model card: data, use, limits, and what was measured up to now."""
+    from rlhf.cli.terminal import show
+    from rlhf.registry.full_card import full_card
+    from rlhf.settings import load_settings
+
+    with opened(home) as (here, store), store.read() as tx:
+        text = full_card(tx, ref, load_settings(here).card)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as unwritable:
+        raise UsageError(f"{out} cannot be written ({unwritable.strerror})") from unwritable
+    show(f"{out}: model card of {ref}")
+
+
+@commands.command(
     rich_help_panel=MODELS, epilog=examples("rlhf serve champion", "rlhf serve v3 --port 8001")
 )
 def serve(

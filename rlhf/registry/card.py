@@ -1,4 +1,8 @@
-"""The model card of a checkpoint: what it is, what it was made from, how to load it."""
+"""The short model card that is published inside a checkpoint: what it is and what it came from.
+
+A checkpoint never changes, so this card knows nothing of what was measured later;
+`rlhf.registry.full_card` writes the one that does, whenever somebody asks.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rlhf.markdown import inline, table
+
 CARD, LINEAGE = "README.md", "lineage.json"
 
 LIMITS = """It was tuned towards what its annotators preferred, as far as a reward model could
 learn that; it has their blind spots, and can be confidently wrong. Measure it on your own
 prompts before you rely on it."""
+
+LOAD_ADAPTER = """```python
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoTokenizer
+
+model = AutoPeftModelForCausalLM.from_pretrained("THIS_FOLDER")
+tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
+```
+"""
+LOAD_MERGED = """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("THIS_FOLDER")
+tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
+```
+"""
 
 
 def write(
@@ -24,48 +46,57 @@ def write(
     """Write README.md and lineage.json into a checkpoint's folder."""
     plain = json.dumps(lineage, indent=2, sort_keys=True) + "\n"
     (folder / LINEAGE).write_text(plain, encoding="utf-8")
-    text = _card(base=base, round_id=round_id, figures=figures, lineage=lineage)
-    (folder / CARD).write_text(text, encoding="utf-8")
-
-
-def _card(
-    *,
-    base: dict[str, Any],
-    round_id: int | None,
-    figures: dict[str, Any],
-    lineage: dict[str, Any],
-) -> str:
-    made = (
-        "The untouched adapter: it answers exactly as its base does."
-        if round_id is None
-        else f"Round {round_id} of the feedback loop improved it with PPO."
-    )
-    head = {"base_model": base["path"], "library_name": "peft", "tags": ["lora", "rlhf", "ppo"]}
-    front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items())
-    parts = [f"---\n{front}\n---\n", "# A chat model tuned on human feedback\n", f"{made}\n"]
+    parts = [
+        front_matter({"base_model": base["path"], "library_name": "peft", "tags": tags(lineage)}),
+        "# A chat model tuned on human feedback\n",
+        f"{made_by(round_id, lineage)}\n",
+    ]
     if figures:
-        parts += ["## Figures\n", _table(figures)]
-    parts += ["## Made from\n", _table({"base": base["path"], "base sha256": base["sha256"]})]
-    if lineage:
-        parts.append(_table(lineage))
+        parts += ["## Figures\n", facts_table(figures)]
     parts += [
+        "## Made from\n",
+        facts_table({"base": base["path"], "base sha256": base["sha256"], **lineage}),
         "## Limits\n",
         f"{LIMITS}\n",
+        "`rlhf card` writes the whole card: data, settings, evaluation, bias.\n",
         "## Load it\n",
-        "```python\nfrom peft import AutoPeftModelForCausalLM\n"
-        "from transformers import AutoTokenizer\n\n"
-        'model = AutoPeftModelForCausalLM.from_pretrained("THIS_FOLDER")\n'
-        'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")\n```\n',
+        LOAD_ADAPTER,
     ]
-    return "\n".join(parts)
+    (folder / CARD).write_text("\n".join(parts), encoding="utf-8")
 
 
-def _table(rows: dict[str, Any]) -> str:
-    lines = ["| what | value |", "|---|---|"]
-    lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()]
-    return "\n".join(lines) + "\n"
+def front_matter(head: dict[str, Any]) -> str:
+    """YAML between its lines; JSON is YAML, and no text can end it early."""
+    lines = [
+        f"{key}: {json.dumps(_printable(value), ensure_ascii=False)}" for key, value in head.items()
+    ]
+    return "\n".join(("---", *lines, "---", ""))
 
 
-def _cell(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")[:300]
+def facts_table(rows: dict[str, Any]) -> str:
+    """Names and values; whatever people or models wrote stays text."""
+    return table(("what", "value"), rows.items())
+
+
+def made_by(round_id: int | None, lineage: dict[str, Any]) -> str:
+    """In a sentence, what made the checkpoint."""
+    if round_id is not None:
+        return f"Round {round_id} of the feedback loop improved it with PPO."
+    if "sft" in lineage:
+        digest = inline((lineage["sft"] or {}).get("dataset", "")[:12])
+        return f"It was fine-tuned on the answers of the cleaned data set {digest}."
+    return "The untouched adapter: it answers exactly as its base does."
+
+
+def tags(lineage: dict[str, Any]) -> list[str]:
+    """What a model hub files it under."""
+    return ["lora", "sft"] if "sft" in lineage else ["lora", "rlhf", "ppo"]
+
+
+def _printable(value: Any) -> Any:
+    """Texts without characters that YAML has no name for."""
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    if isinstance(value, str):
+        return "".join(one if one.isprintable() else " " for one in value)
+    return value

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from rlhf.durable import replace_folder
 from rlhf.errors import NotFound, UsageError
+from rlhf.registry.card import CARD
+from rlhf.registry.full_card import full_card
 from rlhf.registry.publishing import MANIFEST, verify
+from rlhf.settings import load_settings
 from rlhf.store import Store, checkpoints
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -32,18 +35,21 @@ TOKENIZER_FILES = (
 def pull(store: Store, home: Path, ref: str, target: Path, *, merged: bool = False) -> str:
     """Write a policy into `target` as a PEFT adapter, or merged with its base; returns its digest.
 
-    `ref` is an alias, a version ("v3") or a digest. Raises NotFound for an unknown one, UsageError
-    for a target that holds something else, RLHFError for damaged bytes.
+    `ref` is an alias, a version ("v3") or a digest; the model card is the whole one, as of now.
+    Raises NotFound for an unknown one, UsageError for a target that holds something else,
+    RLHFError for damaged bytes.
     """
     check_target(target)
     with store.read() as tx:
         wanted = checkpoints.resolve(tx, ref)
+        card = full_card(tx, wanted.digest, load_settings(home).card, merged=merged)
     source = verify(home, wanted.digest)
     base = str(wanted.base["path"])
 
     def fill(folder: Path) -> None:
         copy_adapter(source, folder)
         finish(folder, base=base, digest=wanted.digest, merged=merged)
+        (folder / CARD).write_text(card, encoding="utf-8")
 
     write_target(target, fill)
     return wanted.digest

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
+from rlhf.registry.card import CARD
 from rlhf.registry.pulling import check_target, finish, write_target
 
 Progress = Callable[[int, int, str], None]
@@ -40,6 +41,7 @@ def pull(
     address = url.rstrip("/") + "/api/v1/checkpoints"
     with httpx.Client(headers=headers, timeout=TIMEOUT_S, follow_redirects=False) as client:
         told = _get(client, f"{address}/{ref}").json()
+        card = _get(client, f"{address}/{told['digest']}/card?merged={merged}").text
         files = [(f"{address}/{told['digest']}/files", "", one) for one in told["files"]]
         base_files = told["base"].get("files", [])
         files += [(f"{address}/{told['digest']}/base", BASE_FOLDER, one) for one in base_files]
@@ -56,6 +58,7 @@ def pull(
                 digest=told["digest"],
                 merged=merged,
             )
+            (folder / CARD).write_text(card, encoding="utf-8")
             if merged and base_files:
                 shutil.rmtree(folder / BASE_FOLDER)
 

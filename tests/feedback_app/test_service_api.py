@@ -33,6 +33,17 @@ def champion(site: Site, tiny_llama: Path) -> str:
     return "champion"
 
 
+def test_product_teams_read_the_whole_model_card_with_a_token(site: Site, champion: str) -> None:
+    reader = site.with_token("shop-team", "reader")
+    told = reader.get(f"/api/v1/checkpoints/{champion}/card")
+    assert told.headers["content-type"].startswith("text/plain")
+    assert "AutoPeftModelForCausalLM" in told.text
+    assert "It has not been checked by `rlhf bias` yet." in told.text
+    merged = reader.get(f"/api/v1/checkpoints/{champion}/card?merged=true").text
+    assert 'library_name: "transformers"' in merged
+    assert reader.get("/api/v1/checkpoints/v99/card").status_code == 404
+
+
 def test_operators_see_where_the_loop_stands_and_ask_for_a_round_once(site: Site) -> None:
     olga = site.signed_in("olga", "operator")
     before = olga.get("/api/v1/status").json()
