@@ -1,4 +1,4 @@
-"""What people bring beside prompts, what is made of it, and what models were measured to be worth."""
+"""What people bring beside prompts, what is made of it, and what models turned out to be worth."""
 
 from __future__ import annotations
 

@@ -1,0 +1,57 @@
+"""What is made of the data that people bring."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from rlhf.settings.branch import Branch
+
+Policy = Literal["mask", "drop", "keep"]
+
+
+class Clean(Branch):
+    """What `rlhf clean` does to the rows that were brought; the raw rows always stay."""
+
+    template_tokens: Literal["remove", "drop", "keep"] = "remove"
+    """Tokens of chat templates inside texts (`<|im_start|>`, `[INST]`): taken out, the row dropped,
+    or left."""
+    boilerplate: float | None = Field(0.01, gt=0, le=1)
+    """Share of the conversations and documents from which a line at a text's edge is boilerplate
+    (at least 20 of them); none takes nothing away."""
+    shortest_answer: PositiveInt = 1
+    """Characters that the final answer must have: to some questions, "5" is one."""
+    shortest_passage: PositiveInt = 40
+    """Characters of a passage."""
+    longest: PositiveInt = 20_000
+    """Characters of a whole conversation or passage."""
+    longest_ratio: float | None = Field(None, gt=1)
+    """How many times longer or shorter than its question an answer may be."""
+    languages: tuple[str, ...] = ()
+    """Codes (`en`, `de`) of the languages that stay; empty: all. Short texts are not judged."""
+    near_duplicates: float | None = Field(0.6, ge=0.3, le=1)
+    """Share of pairs of neighbouring words that two rows have in common (Jaccard) from which one of
+    them goes; none leaves all but exact copies in."""
+    email: Policy = "mask"
+    """E-mail addresses: a placeholder in their place, the row dropped, or left."""
+    phone: Policy = "mask"
+    """Telephone numbers."""
+    card: Policy = "mask"
+    """Numbers of payment cards."""
+    account: Policy = "mask"
+    """Bank accounts (IBAN and others) and US social security numbers."""
+    key: Policy = "mask"
+    """API keys, tokens, private keys and passwords."""
+    ip: Policy = "mask"
+    """Addresses in a network."""
+    validation_share: float = Field(0.1, ge=0, lt=0.5)
+    """Share of the conversations and documents outside the test split on which training stops."""
+    document_test_share: float = Field(0.1, ge=0, lt=0.5)
+    """Share of the documents kept for the test split; that of the prompts is their ingest's."""
+    balance: Literal["source", "topic", "length"] | None = None
+    """What the training rows are balanced by; none leaves them as they are."""
+    balance_ratio: float = Field(3.0, ge=1)
+    """How many times the median group the largest may be; what is over goes by a hash."""
+    topics: int = Field(12, ge=2, le=100)
+    """Groups of words by which rows are told apart, for balance and report."""
