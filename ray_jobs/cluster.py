@@ -11,6 +11,7 @@ import hashlib
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,11 +31,13 @@ SOCKET_FOLDER_LIMIT = 40
 
 
 @contextmanager
-def cluster(home: Path, wanted: settings.Ray, *, cpus: int) -> Iterator[None]:
+def cluster(home: Path, wanted: settings.Ray, *, cpus: int, apart: bool = False) -> Iterator[None]:
     """Connect to `wanted.address`, or start a private cluster with `cpus` CPUs; leave it after.
 
+    `apart`: in a scratch folder of its own, since a round of the same home may be running.
     Raises UsageError when the operator's cluster cannot be reached.
     """
+    scratch = None
     if wanted.address:
         try:
             ray.init(address=wanted.address, log_to_driver=False, configure_logging=False)
@@ -44,11 +47,14 @@ def cluster(home: Path, wanted: settings.Ray, *, cpus: int) -> Iterator[None]:
                 "Start it with `ray start --head`, or remove ray.address from rlhf.toml"
             ) from lost
     else:
-        _start_private(home, cpus)
+        scratch = Path(tempfile.mkdtemp(prefix="rlhf-", dir="/tmp")) if apart else None
+        _start_private(scratch or _session_folder(home), cpus)
     try:
         yield
     finally:
         ray.shutdown()
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def start_actors(kind: type, count: int, arguments: Callable[[int], tuple[Any, ...]]) -> list[Any]:
@@ -66,7 +72,7 @@ def gpu_share(count: int) -> float:
     return min(1.0, math.floor(100 * gpus / count) / 100)
 
 
-def _start_private(home: Path, cpus: int) -> None:
+def _start_private(folder: Path, cpus: int) -> None:
     tether.raise_loopback()
     ray.init(
         num_cpus=cpus,
@@ -75,7 +81,7 @@ def _start_private(home: Path, cpus: int) -> None:
         log_to_driver=False,
         configure_logging=False,
         _node_ip_address="127.0.0.1",
-        _temp_dir=str(_session_folder(home)),
+        _temp_dir=str(folder),
     )
 
 

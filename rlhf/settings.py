@@ -206,6 +206,33 @@ class PPO(_Branch):
     round stops (Gao et al., 2022)."""
 
 
+class SFT(_Branch):
+    """Supervised fine-tuning on a cleaned data set, before anybody has rated."""
+
+    epochs: PositiveInt = 3
+    """Passes over the training rows at most; the validation loss may end it earlier."""
+    learning_rate: PositiveFloat = 5e-4
+    """AdamW on the adapter; about 10x what full fine-tuning takes (Schulman et al., 2025)."""
+    batch_size: PositiveInt = 16
+    """Rows per optimiser step; small batches suit LoRA (Schulman et al., 2025)."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises; it then falls along a cosine to 0
+    (Loshchilov and Hutter, 2017)."""
+    max_grad_norm: PositiveFloat = 1.0
+    """L2 norm to which the gradient is cut."""
+    max_tokens: PositiveInt = 1024
+    """Longest row. A conversation loses its oldest turns, a passage is cut into several rows; never
+    more than the model's context."""
+    evaluations: PositiveInt = 8
+    """How often the validation loss is looked at over the whole training."""
+    patience: PositiveInt = 3
+    """Looks without a lower validation loss after which training ends; the best state is kept."""
+    validation_rows: PositiveInt = 1000
+    """Validation rows that are looked at, evenly spread over the split."""
+    save_every: PositiveInt = 20
+    """Optimiser steps after which the state is durable: what a kill can cost."""
+
+
 class Evaluation(_Branch):
     """What a candidate is measured on."""
 
@@ -274,6 +301,7 @@ class Settings(BaseSettings):
     lora: LoRA = LoRA()
     reward: Reward = Reward()
     ppo: PPO = PPO()
+    sft: SFT = SFT()
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
     ray: Ray = Ray()
