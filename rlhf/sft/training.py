@@ -39,12 +39,11 @@ from rlhf.durable import move_into_place
 from rlhf.models import role_files
 from rlhf.models.adapters import lora_config
 from rlhf.settings import SFT, LoRA
+from rlhf.sft import MICRO_BATCH
 from rlhf.sft.rows import IGNORED, Row
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and a line for people."""
-MICRO_BATCH = 8
-"""Rows per forward pass: bounds memory."""
 POOL = 50
 """Batches that are sorted by length together, so that little is padding."""
 ADAPTER = "default"
