@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import uuid
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -20,9 +18,8 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf import registry, starter
 from rlhf.errors import RLHFError, UsageError
-from rlhf.models.base import BaseIdentity, base_identity, load_base, load_tokenizer
-from rlhf.models.roles import RoleModel
-from rlhf.registry import card
+from rlhf.models.base import base_identity
+from rlhf.registry.untouched import untouched
 from rlhf.settings import Settings, load_settings
 from rlhf.starter import world
 from rlhf.starter.known import pairs
@@ -64,7 +61,7 @@ def _same_base(home: Path, recorded: dict[str, str], base: str | None) -> None:
 def _first_opening(home: Path, store: Store, settings: Settings, base: str | None) -> None:
     path = base or str(starter.MODEL_PATH)
     identity = base_identity(path)
-    digest = registry.publish(home, _untouched(home, identity, settings))
+    digest = registry.publish(home, untouched(home, identity, settings))
     with store.write() as tx:
         facts.put(tx, "base", {**asdict(identity), "starter": base is None})
         checkpoints.record_checkpoint(
@@ -76,18 +73,6 @@ def _first_opening(home: Path, store: Store, settings: Settings, base: str | Non
             prompt_rows.add_prompts(tx, _starter_prompts(settings.seed))
             _add_known(tx, settings.seed)
         events.note(tx, "opening", "home_opened", "base", {"path": path, "champion": digest})
-
-
-def _untouched(home: Path, identity: BaseIdentity, settings: Settings) -> Path:
-    """A folder with an adapter that changes nothing: the champion before anybody rated."""
-    tokenizer = load_tokenizer(identity.path)
-    roles = RoleModel(load_base(identity.path), tokenizer)
-    roles.add_role("policy", settings.lora, head=False, seed=settings.seed)
-    folder = home / "tmp" / f"untouched-{uuid.uuid4().hex}"
-    shutil.rmtree(folder, ignore_errors=True)
-    roles.save_role("policy", folder)
-    card.write(folder, base=asdict(identity), round_id=None, figures={}, lineage={})
-    return folder
 
 
 def _starter_prompts(seed: int) -> list[prompt_rows.NewPrompt]:

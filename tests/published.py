@@ -15,8 +15,10 @@ from rlhf.settings import LoRA
 from rlhf.store import Store, checkpoints
 
 
-def publish_policy(store: Store, home: Path, base_folder: Path) -> RoleModel:
-    """A policy that was trained a little becomes v0 and the champion of `home`."""
+def publish_policy(
+    store: Store, home: Path, base_folder: Path, *, champion: bool = True
+) -> RoleModel:
+    """A policy that was trained a little becomes the next version, and the champion of `home`."""
     roles = RoleModel(load_base(base_folder), load_tokenizer(base_folder))
     roles.add_role("policy", LoRA(), head=False, seed=1)
     with torch.no_grad():
@@ -39,5 +41,6 @@ def publish_policy(store: Store, home: Path, base_folder: Path) -> RoleModel:
             base=base,
             lineage={"manifest": "abc"},
         )
-        checkpoints.move_alias(tx, "champion", digest, None, "test", "made for a test")
+        if champion:
+            checkpoints.move_alias(tx, "champion", digest, None, "test", "made for a test")
     return roles

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from rlhf import __version__
-from rlhf.cli import bias, care, clean, evaluate, feed, models, reward, run
+from rlhf.cli import bias, care, clean, evaluate, feed, models, reward, run, sft
 from rlhf.cli.options import FEED, MODELS, HomeOption, examples
 from rlhf.errors import RLHFError
 
@@ -41,6 +41,7 @@ app.add_typer(run.commands)
 app.add_typer(feed.commands)
 app.add_typer(clean.commands)
 app.add_typer(feed.users, name="users", rich_help_panel=FEED)
+app.add_typer(sft.commands)
 app.add_typer(models.commands)
 app.add_typer(evaluate.commands)
 app.add_typer(reward.commands, name="reward", rich_help_panel=MODELS)

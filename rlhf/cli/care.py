@@ -51,5 +51,6 @@ def preflight(
     from rlhf.preflight import examine
     from rlhf.settings import home_folder, load_settings
 
-    found = examine(model, load_settings(home_folder(home)))
+    here = home_folder(home)
+    found = examine(model, load_settings(here), here)
     raise typer.Exit(show_checks(found, as_json=as_json))

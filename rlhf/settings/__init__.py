@@ -17,13 +17,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from rlhf.errors import InputError
 from rlhf.settings.branch import Branch
-from rlhf.settings.data import Clean, Policy
+from rlhf.settings.data import SFT, Clean, Policy
 from rlhf.settings.judging import Evaluation, Gate
 from rlhf.settings.learning import PPO, LoRA, Reward, Sampling, ValueLayout
 from rlhf.settings.people import Card, Feedback, Web
 
 __all__ = [
     "PPO",
+    "SFT",
     "Card",
     "Clean",
     "Evaluation",
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     sampling: Sampling = Sampling()
     lora: LoRA = LoRA()
     reward: Reward = Reward()
+    sft: SFT = SFT()
     ppo: PPO = PPO()
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from rlhf.settings.branch import Branch
 
@@ -55,3 +55,30 @@ class Clean(Branch):
     """How many times the median group the largest may be; what is over goes by a hash."""
     topics: int = Field(12, ge=2, le=100)
     """Groups of words by which rows are told apart, for balance and report."""
+
+
+class SFT(Branch):
+    """Supervised fine-tuning on a cleaned data set, before anybody has rated."""
+
+    epochs: PositiveInt = 3
+    """Passes over the training rows at most; the validation loss may end it earlier."""
+    learning_rate: PositiveFloat = 5e-4
+    """AdamW on the adapter; about 10x what full fine-tuning takes (Schulman et al., 2025)."""
+    batch_size: PositiveInt = 16
+    """Rows per optimiser step; small batches suit LoRA (Schulman et al., 2025)."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises; it then falls along a cosine to 0
+    (Loshchilov and Hutter, 2017)."""
+    max_grad_norm: PositiveFloat = 1.0
+    """L2 norm to which the gradient is cut."""
+    max_tokens: PositiveInt = 1024
+    """Longest row. A conversation loses its oldest turns, a passage is cut into several rows; never
+    more than the model's context."""
+    evaluations: PositiveInt = 8
+    """How often the validation loss is looked at over the whole training."""
+    patience: PositiveInt = 3
+    """Looks without a lower validation loss after which training ends; the best state is kept."""
+    validation_rows: PositiveInt = 1000
+    """Validation rows that are looked at, evenly spread over the split."""
+    save_every: PositiveInt = 20
+    """Optimiser steps after which the state is durable: what a kill can cost."""

@@ -1,0 +1,192 @@
+"""`rlhf sft`: an adapter is trained on a cleaned data set and becomes a checkpoint like any other.
+
+The work runs in a driver of its own (`python -m ray_jobs.sft_job`), which starts Ray, and there in
+one task. A training that was killed goes on from its last saved state when it is asked for again;
+one that is finished is not done twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from ray_jobs.answering import threads_per_worker
+from ray_jobs.cluster import cluster, gpu_share
+from ray_jobs.driver import Progress, Request, drive, serve
+from ray_jobs.meter import Meter
+from ray_jobs.opening import open_home
+from rlhf import registry
+from rlhf.data.datasets import Dataset, dataset, latest
+from rlhf.errors import UsageError
+from rlhf.registry import card
+from rlhf.settings import Settings, load_settings
+from rlhf.sft import job
+from rlhf.store import Store, checkpoints, events, facts, open_store
+from rlhf.store.checkpoints import Checkpoint
+
+LOOK_S = 0.5
+"""Longest pause between two looks at the task, for the progress bar."""
+
+
+def fine_tune(
+    home: Path, *, data: str | None, base: str | None, progress: Progress
+) -> dict[str, Any]:
+    """Train in a driver of its own; returns the checkpoint's version, digest and figures.
+
+    data: the start of a data set's digest, else the latest; base: for a home that was never
+    opened. Raises UsageError in words for what cannot be trained.
+    """
+    told: dict[str, Any] = drive(
+        "ray_jobs.sft_job", home, {"dataset": data, "base": base}, progress
+    )
+    return told
+
+
+def run(home: Path, request: Request, progress: Progress) -> dict[str, Any]:
+    """The driver's work: open the home if nobody did, train, publish."""
+    settings = load_settings(home)
+    store = open_store(home, settings.database)
+    started = time.monotonic()
+    try:
+        ref = request["dataset"]
+        data = dataset(store, home, ref) if ref else latest(store, home)
+        with _alone(home):
+            progress(0, 1, "checking the base")
+            open_home(home, request["base"])
+            with store.read() as tx:
+                base = facts.get(tx, "base")
+            recipe = recipe_of(data, settings)
+            known = _known(home, store, base, recipe)
+            made = known or _make(home, store, settings, data, base, recipe, progress)
+        return {
+            "trained": known is None,
+            "version": made.version,
+            "digest": made.digest,
+            "dataset": data.digest,
+            **made.figures,
+            "seconds": time.monotonic() - started,
+        }
+    finally:
+        store.close()
+
+
+def recipe_of(data: Dataset, settings: Settings) -> dict[str, Any]:
+    """What decides about the result, as a checkpoint's lineage keeps it."""
+    return {
+        "dataset": data.digest,
+        "settings": {
+            "sft": settings.sft.model_dump(mode="json", exclude={"save_every"}),
+            "lora": settings.lora.model_dump(mode="json"),
+            "seed": settings.seed,
+        },
+    }
+
+
+def publish(
+    home: Path, store: Store, trained: Path, base: dict[str, Any], lineage: dict[str, Any]
+) -> Checkpoint:
+    """Make a finished training's folder a checkpoint, and remove the folder."""
+    figures = job.figures_of(trained)
+    identity = {name: value for name, value in base.items() if name != "starter"}
+    fresh = home / "tmp" / f"sft-{uuid.uuid4().hex}"
+    shutil.copytree(trained / job.ADAPTER, fresh)
+    card.write(fresh, base=identity, round_id=None, figures=figures, lineage=lineage)
+    digest = registry.publish(home, fresh)
+    with store.write() as tx:
+        made = checkpoints.record_checkpoint(
+            tx,
+            digest=digest,
+            kind="policy",
+            round_id=None,
+            parent=None,
+            base=identity,
+            figures=figures,
+            lineage=lineage,
+        )
+        events.note(tx, "sft", "checkpoint_published", digest, {"version": made.version})
+    shutil.rmtree(trained)
+    return made
+
+
+def train_somewhere(
+    base: str, data: Dataset, folder: Path, settings: Settings, threads: int, meter: Any
+) -> None:
+    """One training, in a Ray worker."""
+    import torch
+
+    torch.set_num_threads(threads)
+    job.train(
+        base, data, folder, settings, lambda done, total, _: meter.tell.remote("", done, total)
+    )
+
+
+def _known(
+    home: Path, store: Store, base: dict[str, Any], recipe: dict[str, Any]
+) -> Checkpoint | None:
+    """The checkpoint that the same recipe on the same base made before."""
+    with store.read() as tx:
+        made = checkpoints.checkpoints(tx)
+    for one in made:
+        same = one.lineage.get("sft") == recipe and one.base["sha256"] == base["sha256"]
+        if same and (home / "checkpoints" / one.digest / registry.MANIFEST).is_file():
+            return one
+    return None
+
+
+def _make(
+    home: Path,
+    store: Store,
+    settings: Settings,
+    data: Dataset,
+    base: dict[str, Any],
+    recipe: dict[str, Any],
+    progress: Progress,
+) -> Checkpoint:
+    folder = home / "tmp" / f"sft-{_digest([recipe, base['sha256']])[:16]}"
+    progress(0, 1, "starting")
+    with cluster(home, settings.ray, cpus=1, apart=True):
+        meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
+        task: Any = ray.remote(train_somewhere).options(num_cpus=1, num_gpus=gpu_share(1))
+        training = task.remote(base["path"], data, folder, settings, threads_per_worker(1), meter)
+        while ray.wait([training], timeout=LOOK_S)[1]:
+            done, total = ray.get(meter.told.remote())
+            progress(done, max(total, 1), "training" if done else "reading the rows")
+        ray.get(training)
+    progress(1, 1, "publishing")
+    return publish(home, store, folder, base, {"sft": recipe})
+
+
+def _digest(plain: Any) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Two at once would train into one folder. The lock goes with the process."""
+    handle = os.open(home / "run" / "sft.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise UsageError(
+                f"another fine-tuning runs on {home}. Wait for it, or stop it with Ctrl-C"
+            ) from held
+        yield
+    finally:
+        os.close(handle)
+
+
+if __name__ == "__main__":
+    sys.exit(serve(run, __doc__))

@@ -1,0 +1,98 @@
+"""Commands that fine-tune on own data, before anybody has rated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from rlhf.cli.options import MODELS, HomeOption, JsonOption, ModelReference, examples, opened
+
+commands = typer.Typer()
+
+
+@commands.command(
+    rich_help_panel=MODELS,
+    epilog=examples("rlhf sft", "rlhf sft --dataset 4f2a --json", "rlhf sft --base ~/models/mine"),
+)
+def sft(
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="The start of a data set's digest; else the latest."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Folder or hub id, in a home that never ran; else the starter model."),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune on the cleaned data: answers and passages teach a new checkpoint.
+
+    Stopped or killed, it goes on from its last saved state when it is called again. The same data,
+    settings and seed are not trained twice.
+    """
+    from ray_jobs.sft_job import fine_tune
+    from rlhf.cli.terminal import progress_bar, show_json
+
+    with opened(home) as (here, _), progress_bar("sft") as progress:
+        told = fine_tune(here, data=dataset, base=base, progress=progress)
+    if as_json:
+        show_json(told)
+    else:
+        _show(told)
+
+
+@commands.command(rich_help_panel=MODELS, epilog=examples("rlhf adopt v1"))
+def adopt(ref: ModelReference, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Make a checkpoint the base of the feedback loop, before its first round.
+
+    It is merged into the base it was trained on. Rounds then start from it, and KL counts from it.
+    """
+    from dataclasses import asdict
+
+    from rlhf.adopting import adopt as make_base
+    from rlhf.cli.terminal import show, show_json
+    from rlhf.settings import load_settings
+
+    with opened(home) as (here, store):
+        made = make_base(store, here, ref, load_settings(here))
+    if as_json:
+        show_json({**asdict(made.base), "champion": made.champion.digest})
+        return
+    show(
+        f"v{made.checkpoint.version} is the base now ({made.base.path}); "
+        f"the champion is v{made.champion.version}, which answers exactly as it does"
+    )
+
+
+def _show(told: Mapping[str, Any]) -> None:
+    """What came out, in a line or two."""
+    from rlhf.cli.terminal import show
+
+    version, digest = told["version"], told["digest"][:12]
+    if told["rows_left_out"]:
+        show(f"{told['rows_left_out']} rows without an answer that fits were left out")
+    if not told["trained"]:
+        show(
+            f"v{version} ({digest}) was made from this data set with these settings already; "
+            "nothing was trained. " + _figures(told)
+        )
+        return
+    if told["best_step"] == 0:
+        show(
+            "no step made the validation loss lower, so the untouched adapter was kept; "
+            "lower sft.learning_rate in rlhf.toml"
+        )
+    show(f"v{version} ({digest}): {_figures(told)}, {told['seconds']:.0f} s")
+
+
+def _figures(told: Mapping[str, Any]) -> str:
+    if told["validation_loss"] is None:
+        return f"{told['rows']} rows; no validation rows to measure on"
+    return (
+        f"validation loss {told['validation_loss']:.3f}, perplexity "
+        f"{told['perplexity_before']:.2f} -> {told['perplexity']:.2f} on "
+        f"{told['validation_rows']} rows"
+    )

@@ -1,0 +1,121 @@
+"""`rlhf sft` through the front door: trained once, never twice, and a kill changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from ray_jobs import tether
+from rlhf import registry
+from rlhf.store import checkpoints, open_store
+from tests.killed_sft import examples
+from tests.live_service import LOOK_S
+from tests.sft_home import home_with_data
+
+
+def command(home: Path, *words: str) -> dict[str, Any]:
+    """The keyword arguments that start a command on a home."""
+    return {
+        "args": [sys.executable, "-m", "rlhf.cli", *words],
+        "env": {**os.environ, "RLHF_HOME": str(home)},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+
+
+def rlhf(home: Path, *words: str) -> str:
+    done = subprocess.run(**command(home, *words), check=False, timeout=250)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def trained(home: Path, base: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(rlhf(home, "sft", "--base", str(base), "--json"))
+    return told
+
+
+def prepared(home: Path) -> str:
+    return home_with_data(home, examples(60), examples(8, 100))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> tuple[Path, Any]:
+    """A home after its fine-tuning, and what was told."""
+    home = tmp_path_factory.mktemp("sft") / "home"
+    prepared(home)
+    return home, trained(home, tiny_llama)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_checkpoint_has_its_figures_and_its_origin(finished: tuple[Path, Any]) -> None:
+    home, told = finished
+    store = open_store(home)
+    with store.read() as tx:
+        made = checkpoints.resolve(tx, "v1")
+        champion = checkpoints.resolve(tx, "champion")
+    store.close()
+    assert told["trained"]
+    assert (told["version"], told["digest"]) == (1, made.digest)
+    assert champion.version == 0
+    assert made.lineage["sft"]["dataset"] == told["dataset"]
+    assert made.lineage["sft"]["settings"]["lora"]["r"] == 4
+    assert made.figures["rows"] == 60
+    assert made.figures["validation_rows"] == 8
+    assert made.figures["perplexity"] < made.figures["perplexity_before"]
+    assert not list((home / "tmp").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_same_again_trains_nothing_and_says_so(
+    finished: tuple[Path, Any], tiny_llama: Path
+) -> None:
+    home, told = finished
+    said = rlhf(home, "sft", "--base", str(tiny_llama))
+    assert f"v1 ({told['digest'][:12]}) was made from this data set" in said
+    assert "nothing was trained" in said
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_killed_command_goes_on_to_the_same_checkpoint(
+    finished: tuple[Path, Any], tiny_llama: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    prepared(home)
+    with subprocess.Popen(**command(home, "sft", "--base", str(tiny_llama))) as child:
+        patience = threading.Event()
+        while child.poll() is None and not list(home.glob("tmp/sft-*/state-*")):
+            patience.wait(LOOK_S)
+        child.kill()
+    tether.sweep(home)
+    assert not list(home.glob("tmp/sft-*/figures.json"))
+    assert trained(home, tiny_llama)["digest"] == finished[1]["digest"]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_checkpoint_becomes_the_base_as_a_plain_model(
+    finished: tuple[Path, Any], tiny_llama: Path
+) -> None:
+    home, told = finished
+    before = AutoModelForCausalLM.from_pretrained(tiny_llama)
+    adapter = registry.checkpoint_path(home, told["digest"])
+    new = json.loads(rlhf(home, "adopt", "v1", "--json"))
+    after = AutoModelForCausalLM.from_pretrained(new["path"])
+    ids = torch.arange(5, 30)[None]
+    untuned = before(ids).logits
+    before.load_adapter(str(adapter))
+    assert torch.allclose(before(ids).logits, after(ids).logits, atol=1e-4)
+    assert not torch.allclose(untuned, after(ids).logits, atol=1e-2)
