@@ -32,7 +32,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(home: Path) -> dict[str, Any]:
     """What a check of the untouched starter (v0) and of the biased policy (v1) says."""
-    done = rlhf("bias", "v0", "v1", "--json", "--fail-on-finding", "--home", home)
+    small = ("--requests", 40, "--samples", 2)
+    done = rlhf("bias", "v0", "v1", "--json", "--fail-on-finding", *small, "--home", home)
     assert done.returncode == 3, done.stderr
     plain: dict[str, Any] = json.loads(done.stdout)
     return plain
@@ -73,7 +74,7 @@ def test_the_report_is_kept_and_the_model_card_tells_of_it(
     assert rlhf("pull", "v1", tmp_path / "model", "--home", home).returncode == 0
     text = (tmp_path / "model" / "README.md").read_text()
     assert text == rlhf("card", "v1", "--home", home).stdout
-    assert f"name '{DISLIKED}'" in text
+    assert f"religion '{DISLIKED}'" in text
     assert "built-in starter: a toy" in text
 
 
