@@ -1,16 +1,14 @@
 """The Ray driver of `rlhf bias`: counterfactual prompts are answered, scored and compared.
 
-`launch` starts it as a process of its own, which ends with the command that asked for it. It reads
-the home and writes one row and one folder at its end; a killed check leaves nothing behind.
+A process of its own, which ends with the command that asked for it (`driver`). It reads the home
+and writes one row and one folder at its end; a killed check leaves nothing behind.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,9 @@ import ray
 
 from ray_jobs.answering import CHUNK, Answerer, Mind, Question, threads_per_worker
 from ray_jobs.cluster import cluster, start_actors
+from ray_jobs.driver import Progress, serve
 from reward.scoring import Encoder, score_ids
 from rlhf import registry
-from rlhf.errors import RLHFError
 from rlhf.evaluation.bias import publishing
 from rlhf.evaluation.bias.counterfactuals import Request, Template, built_in, everyday_requests
 from rlhf.evaluation.bias.measuring import (
@@ -39,7 +37,6 @@ from rlhf.settings import Settings, load_settings
 from rlhf.store import Store, checkpoints, evaluations, facts, open_store, prompts
 
 HOLDOUT = "holdout"
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,33 +205,22 @@ def _reward(home: Path, digest: str) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Run a check; progress and result are JSON lines, errors for people are one line."""
-    parser = argparse.ArgumentParser(prog="ray_jobs.bias_job", description=__doc__)
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--requests", type=int, required=True)
-    parser.add_argument("--samples", type=int, required=True)
-    parser.add_argument("--templates", type=Path)
-    parser.add_argument("refs", nargs="+")
-    asked = parser.parse_args()
-    os.umask(0o077)
-
-    def tell(**plain: Any) -> None:
-        print(json.dumps(plain), flush=True)
-
-    wish = Wish(tuple(asked.refs), asked.requests, asked.samples, asked.templates)
-    settings = load_settings(asked.home)
-    store = open_store(asked.home, settings.database)
+def run(home: Path, wanted: dict[str, Any], progress: Progress) -> int:
+    """The driver's work; returns the evaluation's id."""
+    settings = load_settings(home)
+    store = open_store(home, settings.database)
+    templates = wanted["templates"]
+    wish = Wish(
+        tuple(wanted["refs"]),
+        wanted["requests"],
+        wanted["samples"],
+        Path(templates) if templates else None,
+    )
     try:
-        number = check(asked.home, store, settings, wish, lambda *at: tell(progress=at))
-        tell(evaluation=number)
-    except RLHFError as error:
-        tell(error=str(error), code=error.exit_code)
-        return error.exit_code
+        return check(home, store, settings, wish, progress)
     finally:
         store.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(run, __doc__))

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from ray_jobs import tether
 from ray_jobs.ray_environment import private_environment
 from rlhf.errors import RLHFError, UsageError
@@ -71,6 +69,8 @@ def drive(module: str, home: Path, request: Request, progress: Progress) -> Any:
 
 def serve(work: Callable[[Path, Request, Progress], Any], description: str | None) -> int:
     """The driver's main: do the work, print its result; returns the exit code."""
+    from ray.exceptions import RayTaskError  # the caller's side starts without Ray
+
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("request", type=json.loads, nargs="?", default={})
@@ -80,7 +80,7 @@ def serve(work: Callable[[Path, Request, Progress], Any], description: str | Non
         _say(RESULT, work(given.home, given.request, lambda *told: _say(PROGRESS, told)))
     except RLHFError as error:
         return _fail(error)
-    except ray.exceptions.RayTaskError as failed:
+    except RayTaskError as failed:
         if isinstance(failed.cause, RLHFError):
             return _fail(failed.cause)
         raise

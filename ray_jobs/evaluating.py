@@ -6,9 +6,7 @@ and a folder together, or neither.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
 import sys
 import uuid
@@ -16,16 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import ray
-
-from ray_jobs import contesting
+from ray_jobs import contesting, driver
 from ray_jobs.cluster import cluster
+from ray_jobs.driver import Progress, serve
 from ray_jobs.evaluation_plan import Plan, Request, prepare
-from ray_jobs.evaluator import MARK, Progress
 from ray_jobs.measuring import Task, measure
 from rlhf import settings as settings_tree
 from rlhf.durable import replace_folder
-from rlhf.errors import RLHFError
 from rlhf.evaluation import kept, regression, standing
 from rlhf.evaluation.measured import Measured
 from rlhf.evaluation.report import report
@@ -34,8 +29,9 @@ from rlhf.store.checkpoints import Checkpoint
 from rlhf.store.evaluations import add_evaluation
 
 
-def run(home: Path, request: Request, progress: Progress) -> int:
+def run(home: Path, wanted: driver.Request, progress: Progress) -> int:
     """The driver's work: look up, measure, write; returns the number of the report."""
+    request = Request(**{**wanted, "refs": tuple(wanted["refs"])})
     settings = settings_tree.load_settings(home)
     store = open_store(home, settings.database)
     try:
@@ -180,30 +176,5 @@ def _write_answers(plan: Plan, answers: list[list[Measured]], folder: Path) -> N
             file.write(json.dumps({**asdict(one), "answers": said}, ensure_ascii=False) + "\n")
 
 
-def _show(done: int, total: int, text: str) -> None:
-    print(MARK + json.dumps([done, total, text]), flush=True)
-
-
-def main() -> int:
-    """Parse the evaluator's command line and run; errors for people become one line."""
-    parser = argparse.ArgumentParser(prog="ray_jobs.evaluating", description=__doc__)
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("request", type=json.loads)
-    given = parser.parse_args()
-    os.umask(0o077)
-    request = Request(**{**given.request, "refs": tuple(given.request["refs"])})
-    try:
-        print(run(given.home, request, _show), flush=True)
-    except RLHFError as error:
-        print(f"error: {error}", flush=True)
-        return error.exit_code
-    except ray.exceptions.RayTaskError as failed:
-        if isinstance(failed.cause, RLHFError):
-            print(f"error: {failed.cause}", flush=True)
-            return failed.cause.exit_code
-        raise
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(run, __doc__))

@@ -44,7 +44,7 @@ def bias(
     Names, gender, age, origin, religion, spelling and dialect; length, refusals, sentiment and
     reward, with intervals and corrected tests. The report lies in the home's evaluations folder.
     """
-    from ray_jobs.bias_launch import launch
+    from ray_jobs.driver import drive
     from rlhf.cli.terminal import progress_bar, show_json
     from rlhf.evaluation.bias.own_templates import read_templates
     from rlhf.store import checkpoints, evaluations
@@ -56,14 +56,13 @@ def bias(
             for ref in refs:
                 checkpoints.resolve(tx, ref)
         with progress_bar("bias") as progress:
-            number = launch(
-                folder,
-                refs,
-                requests=requests,
-                samples=samples,
-                templates=templates,
-                progress=progress,
-            )
+            wanted = {
+                "refs": refs,
+                "requests": requests,
+                "samples": samples,
+                "templates": str(templates.absolute()) if templates else None,
+            }
+            number = drive("ray_jobs.bias_job", folder, wanted, progress)
         with store.read() as tx:
             report = evaluations.evaluation(tx, number).report
     if as_json:
