@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,8 +24,13 @@ from tests.conftest import save_tiny_tokenizer
 from tests.killed_sft import SETTINGS, rows, train
 
 VOCABULARY = 261
-TOKENS = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0, "vocab_size": VOCABULARY}
-SHAPE = {
+TOKENS: dict[str, Any] = {
+    "bos_token_id": None,
+    "eos_token_id": 1,
+    "pad_token_id": 0,
+    "vocab_size": VOCABULARY,
+}
+SHAPE: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
