@@ -16,3 +16,7 @@ class Meter:
     def told(self) -> tuple[int, int]:
         """Steps done and in all."""
         return sum(d for d, _ in self._told.values()), sum(t for _, t in self._told.values())
+
+    def heard(self) -> int:
+        """Tasks that were heard of."""
+        return len(self._told)

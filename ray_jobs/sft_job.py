@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from rlhf.sft import job
 from rlhf.store import Store, checkpoints, events, facts, open_store
 from rlhf.store.checkpoints import Checkpoint
 
+NO_MATTER = {"save_every", "sweep_learning_rates", "sweep_ranks"}
+"""Settings of `[sft]` that change nothing about a single training's result."""
 LOOK_S = 0.5
 """Longest pause between two looks at the task, for the progress bar."""
 
@@ -56,9 +59,35 @@ def fine_tune(
 
 def run(home: Path, request: Request, progress: Progress) -> dict[str, Any]:
     """The driver's work: open the home if nobody did, train, publish."""
+    started = time.monotonic()
+    with prepared(home, request, progress) as work:
+        recipe = recipe_of(work.data, work.settings)
+        known = _known(work, recipe)
+        made = known or _make(work, recipe, progress)
+    return told_of(made, trained=known is None, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a driver trains on and where."""
+
+    home: Path
+    store: Store
+    settings: Settings
+    data: Dataset
+    base: dict[str, Any]
+    """As the home's facts have it."""
+
+    def folder(self, recipe: dict[str, Any]) -> Path:
+        """Where the training of a recipe keeps its states, until it is published."""
+        return self.home / "tmp" / f"sft-{digest_of([recipe, self.base['sha256']])[:16]}"
+
+
+@contextmanager
+def prepared(home: Path, request: Request, progress: Progress) -> Iterator[Work]:
+    """Look up the data set, open a home that never was, and keep other trainings away."""
     settings = load_settings(home)
     store = open_store(home, settings.database)
-    started = time.monotonic()
     try:
         ref = request["dataset"]
         data = dataset(store, home, ref) if ref else latest(store, home)
@@ -67,19 +96,21 @@ def run(home: Path, request: Request, progress: Progress) -> dict[str, Any]:
             open_home(home, request["base"])
             with store.read() as tx:
                 base = facts.get(tx, "base")
-            recipe = recipe_of(data, settings)
-            known = _known(home, store, base, recipe)
-            made = known or _make(home, store, settings, data, base, recipe, progress)
-        return {
-            "trained": known is None,
-            "version": made.version,
-            "digest": made.digest,
-            "dataset": data.digest,
-            **made.figures,
-            "seconds": time.monotonic() - started,
-        }
+            yield Work(home, store, settings, data, base)
     finally:
         store.close()
+
+
+def told_of(made: Checkpoint, *, trained: bool, seconds: float) -> dict[str, Any]:
+    """What the command shows."""
+    return {
+        "trained": trained,
+        "version": made.version,
+        "digest": made.digest,
+        "dataset": made.lineage["sft"]["dataset"],
+        **made.figures,
+        "seconds": seconds,
+    }
 
 
 def recipe_of(data: Dataset, settings: Settings) -> dict[str, Any]:
@@ -87,24 +118,23 @@ def recipe_of(data: Dataset, settings: Settings) -> dict[str, Any]:
     return {
         "dataset": data.digest,
         "settings": {
-            "sft": settings.sft.model_dump(mode="json", exclude={"save_every"}),
+            "sft": settings.sft.model_dump(mode="json", exclude=NO_MATTER),
             "lora": settings.lora.model_dump(mode="json"),
             "seed": settings.seed,
         },
     }
 
 
-def publish(
-    home: Path, store: Store, trained: Path, base: dict[str, Any], lineage: dict[str, Any]
-) -> Checkpoint:
-    """Make a finished training's folder a checkpoint, and remove the folder."""
+def publish(work: Work, recipe: dict[str, Any]) -> Checkpoint:
+    """Make a recipe's finished training a checkpoint, and remove its folder."""
+    trained, lineage = work.folder(recipe), {"sft": recipe}
     figures = job.figures_of(trained)
-    identity = {name: value for name, value in base.items() if name != "starter"}
-    fresh = home / "tmp" / f"sft-{uuid.uuid4().hex}"
+    identity = {name: value for name, value in work.base.items() if name != "starter"}
+    fresh = work.home / "tmp" / f"sft-{uuid.uuid4().hex}"
     shutil.copytree(trained / job.ADAPTER, fresh)
     card.write(fresh, base=identity, round_id=None, figures=figures, lineage=lineage)
-    digest = registry.publish(home, fresh)
-    with store.write() as tx:
+    digest = registry.publish(work.home, fresh)
+    with work.store.write() as tx:
         made = checkpoints.record_checkpoint(
             tx,
             digest=digest,
@@ -128,47 +158,42 @@ def train_somewhere(
 
     torch.set_num_threads(threads)
     job.train(
-        base, data, folder, settings, lambda done, total, _: meter.tell.remote("", done, total)
+        base,
+        data,
+        folder,
+        settings,
+        lambda done, total, _: meter.tell.remote(folder.name, done, total),
     )
 
 
-def _known(
-    home: Path, store: Store, base: dict[str, Any], recipe: dict[str, Any]
-) -> Checkpoint | None:
+def _known(work: Work, recipe: dict[str, Any]) -> Checkpoint | None:
     """The checkpoint that the same recipe on the same base made before."""
-    with store.read() as tx:
+    with work.store.read() as tx:
         made = checkpoints.checkpoints(tx)
     for one in made:
-        same = one.lineage.get("sft") == recipe and one.base["sha256"] == base["sha256"]
-        if same and (home / "checkpoints" / one.digest / registry.MANIFEST).is_file():
+        same = one.lineage.get("sft") == recipe and one.base["sha256"] == work.base["sha256"]
+        if same and (work.home / "checkpoints" / one.digest / registry.MANIFEST).is_file():
             return one
     return None
 
 
-def _make(
-    home: Path,
-    store: Store,
-    settings: Settings,
-    data: Dataset,
-    base: dict[str, Any],
-    recipe: dict[str, Any],
-    progress: Progress,
-) -> Checkpoint:
-    folder = home / "tmp" / f"sft-{_digest([recipe, base['sha256']])[:16]}"
+def _make(work: Work, recipe: dict[str, Any], progress: Progress) -> Checkpoint:
     progress(0, 1, "starting")
-    with cluster(home, settings.ray, cpus=1, apart=True):
+    with cluster(work.home, work.settings.ray, cpus=1, apart=True):
         meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
         task: Any = ray.remote(train_somewhere).options(num_cpus=1, num_gpus=gpu_share(1))
-        training = task.remote(base["path"], data, folder, settings, threads_per_worker(1), meter)
+        given = (work.base["path"], work.data, work.folder(recipe), work.settings)
+        training = task.remote(*given, threads_per_worker(1), meter)
         while ray.wait([training], timeout=LOOK_S)[1]:
             done, total = ray.get(meter.told.remote())
             progress(done, max(total, 1), "training" if done else "reading the rows")
         ray.get(training)
     progress(1, 1, "publishing")
-    return publish(home, store, folder, base, {"sft": recipe})
+    return publish(work, recipe)
 
 
-def _digest(plain: Any) -> str:
+def digest_of(plain: Any) -> str:
+    """SHA-256 of plain values."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

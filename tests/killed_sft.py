@@ -55,4 +55,5 @@ def train(base: Path, folder: Path, target: Path, settings: SFT = SETTINGS) -> F
 
 
 if __name__ == "__main__":
-    train(*map(Path, sys.argv[1:]))
+    base_folder, work, adapter = map(Path, sys.argv[1:])
+    train(base_folder, work, adapter)

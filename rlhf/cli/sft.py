@@ -14,7 +14,12 @@ commands = typer.Typer()
 
 @commands.command(
     rich_help_panel=MODELS,
-    epilog=examples("rlhf sft", "rlhf sft --dataset 4f2a --json", "rlhf sft --base ~/models/mine"),
+    epilog=examples(
+        "rlhf sft",
+        "rlhf sft --dataset 4f2a --json",
+        "rlhf sft --sweep",
+        "rlhf sft --base ~/models/mine",
+    ),
 )
 def sft(
     dataset: Annotated[
@@ -25,6 +30,10 @@ def sft(
         str | None,
         typer.Option(help="Folder or hub id, in a home that never ran; else the starter model."),
     ] = None,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="Try several learning rates and ranks; keep the best."),
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,14 +42,19 @@ def sft(
     Stopped or killed, it goes on from its last saved state when it is called again. The same data,
     settings and seed are not trained twice.
     """
-    from ray_jobs.sft_job import fine_tune
     from rlhf.cli.terminal import progress_bar, show_json
 
+    if sweep:
+        from ray_jobs.sft_sweep import sweep as train
+    else:
+        from ray_jobs.sft_job import fine_tune as train
     with opened(home) as (here, _), progress_bar("sft") as progress:
-        told = fine_tune(here, data=dataset, base=base, progress=progress)
+        told = train(here, data=dataset, base=base, progress=progress)
     if as_json:
         show_json(told)
     else:
+        if sweep:
+            _show_trials(told)
         _show(told)
 
 
@@ -96,3 +110,24 @@ def _figures(told: Mapping[str, Any]) -> str:
         f"{told['perplexity_before']:.2f} -> {told['perplexity']:.2f} on "
         f"{told['validation_rows']} rows"
     )
+
+
+def _show_trials(told: Mapping[str, Any]) -> None:
+    from rlhf.cli.terminal import show, show_table
+
+    show_table(
+        ("learning rate", "rank", "validation loss", "perplexity", "steps", ""),
+        [
+            (
+                f"{one['learning_rate']:g}",
+                one["r"],
+                f"{one['validation_loss']:.4f}",
+                f"{one['perplexity']:.3f}",
+                f"{one['best_step']} of {one['steps']}",
+                "best" if one["best"] else "",
+            )
+            for one in told["trials"]
+        ],
+        empty="no trials",
+    )
+    show(f"table and plot: {told['folder']}")

@@ -82,3 +82,7 @@ class SFT(Branch):
     """Validation rows that are looked at, evenly spread over the split."""
     save_every: PositiveInt = 20
     """Optimiser steps after which the state is durable: what a kill can cost."""
+    sweep_learning_rates: tuple[PositiveFloat, ...] = Field((2e-4, 5e-4, 1e-3), min_length=1)
+    """What `rlhf sft --sweep` tries, each with each of sweep_ranks."""
+    sweep_ranks: tuple[PositiveInt, ...] = Field((8, 16), min_length=1)
+    """Ranks of the adapter that `rlhf sft --sweep` tries; lora.alpha / lora.r stays what it is."""

@@ -34,7 +34,9 @@ def command(home: Path, *words: str) -> dict[str, Any]:
 
 
 def rlhf(home: Path, *words: str) -> str:
-    done = subprocess.run(**command(home, *words), check=False, timeout=250)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        **command(home, *words), check=False, timeout=250
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
