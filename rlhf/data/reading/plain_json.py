@@ -86,9 +86,7 @@ def json_rows(file: Path, watch: Watch | None = None) -> Iterator[Row]:
             raise InputError("not valid JSON (Expecting ',' or ']')", file=file, line=stream.line)
         stream.skip()
     if stream.next_char():
-        raise InputError(
-            "not valid JSON (more follows after its end)", file=file, line=stream.line
-        )
+        raise InputError("not valid JSON (more follows after its end)", file=file, line=stream.line)
 
 
 class _Stream:

@@ -1,4 +1,4 @@
-"""What every reader gives: a record and where it stands. And its bounds, and how names are shown."""
+"""What every reader gives: a record and where it stands. And bounds, and how names are shown."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _decoded(
 
 
 def _no_strays(text: str, file: Path, line: int) -> None:
-    """`line` is where `text` begins. NUL is in no text; a mark within says that files were joined."""
+    """`line` is where `text` begins. NUL is in no text; a mark within tells of joined files."""
     if (at := text.find("\0")) >= 0:
         raise InputError(
             "contains a NUL byte, which is in no UTF-8 text",

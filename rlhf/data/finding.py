@@ -1,0 +1,53 @@
+"""From what a person names, files, folders and patterns, to the files that are meant."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rlhf.data.files import READERS, extension, known
+from rlhf.errors import InputError
+
+PATTERN = frozenset("*?[")
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Each file once, in the order named; those of a folder or pattern by name.
+
+    Of a folder only those that can be read by their extension are meant, hidden ones never. Links
+    to folders are not followed. Raises InputError for a path that means no file.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not os.path.lexists(path) and PATTERN & set(str(path)):
+            matched = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (any root)
+            if not matched:
+                raise InputError("the pattern matches no file", file=path, fix="Check the path")
+            for one in map(Path, matched):
+                found.update(dict.fromkeys(_inside(one) if one.is_dir() else [one]))
+        elif path.is_dir():
+            inside = _inside(path)
+            if not inside:
+                raise InputError(
+                    "the folder has no file that can be read", file=path, fix=f"Known are {known()}"
+                )
+            found.update(dict.fromkeys(inside))
+        else:
+            found[path] = None
+    return list(found)
+
+
+def _inside(folder: Path) -> list[Path]:
+    met: list[Path] = []
+    for here, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        met += [file for file in files if extension(file) in READERS]
+    return met
+
+
+def _refuse(broken: OSError) -> NoReturn:
+    raise InputError(f"cannot be opened ({broken.strerror})", file=broken.filename) from broken
