@@ -130,7 +130,7 @@ def _ranking(record: Record) -> Iterator[Shaped]:
 
 def _tree(record: Record) -> Iterator[Shaped]:
     """Every user turn of an OpenAssistant tree with its ranked replies, the best its reference."""
-    root = record["prompt"]
+    root = record.get("prompt")
     if not isinstance(root, dict):
         raise InputError("must be an object in a message tree", field="prompt")
     yield from _branch(root, [])

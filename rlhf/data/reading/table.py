@@ -35,7 +35,7 @@ def table_rows(file: Path, extension: str, watch: Watch | None = None) -> Iterat
             return
         except csv.Error as broken:
             raise InputError(_in_words(broken), file=file, line=begins) from broken
-        if not cells:
+        if not cells or (names is None and len(cells) == 1 and not cells[0].strip()):
             continue
         if names is None:
             names = _header(cells, file, begins)
