@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +22,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if not os.path.lexists(path) and PATTERN & set(str(path)):
-            matched = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (any root)
-            if not matched:
-                raise InputError("the pattern matches no file", file=path, fix="Check the path")
-            for one in map(Path, matched):
-                found.update(dict.fromkeys(_inside(one) if one.is_dir() else [one]))
+            found.update(dict.fromkeys(_matched(path)))
         elif path.is_dir():
             inside = _inside(path)
             if not inside:
@@ -38,6 +33,25 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         else:
             found[path] = None
     return list(found)
+
+
+def _matched(pattern: Path) -> list[Path]:
+    start = Path(pattern.anchor or ".")
+    try:
+        matched = sorted(start.glob(str(pattern.relative_to(pattern.anchor))))
+    except (ValueError, NotImplementedError) as wrong:
+        raise InputError(f"is no pattern ({wrong})", file=pattern) from wrong
+    seen = [one for one in matched if not _is_hidden(one, pattern)]
+    met = [file for one in seen for file in (_inside(one) if one.is_dir() else [one])]
+    if not met:
+        raise InputError("the pattern matches no file", file=pattern, fix="Check the path")
+    return met
+
+
+def _is_hidden(path: Path, pattern: Path) -> bool:
+    """Whether it, or a folder on the way that the pattern does not name, is hidden or a link."""
+    hidden = any(part.startswith(".") for part in set(path.parts) - set(pattern.parts))
+    return hidden or (path.is_symlink() and path.is_dir())
 
 
 def _inside(folder: Path) -> list[Path]:
