@@ -6,6 +6,7 @@ JSONL, JSON, CSV, TSV, Parquet, plain text and Markdown (one row, its `text`), e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,16 +27,15 @@ def read_rows(file: Path, watch: Watch | None = None) -> Iterator[Row]:
 
     `watch` is told how many bytes were read.
     """
-    if not (file.exists() or file.is_symlink()):
+    if not os.path.lexists(file):
         raise InputError("there is no such file", file=file, fix="Check the path")
-    if file.is_dir():
-        raise InputError("this is a folder, not a file", file=file, fix="Give the files in it")
+    with open_regular(file) as plain:
+        is_empty = not plain.read(1)
     reader = READERS.get(extension(file))
     if reader is None:
         raise InputError(f"cannot be read by its extension; known are {known()}", file=file)
-    with open_regular(file) as plain:
-        if not plain.read(1):
-            raise InputError("the file is empty", file=file)
+    if is_empty:
+        raise InputError("the file is empty", file=file)
     found = False
     for row in reader(file, watch):
         found = True

@@ -23,7 +23,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not os.path.lexists(path) and PATTERN & set(str(path)):
             found.update(dict.fromkeys(_matched(path)))
-        elif path.is_dir():
+        elif _is_folder(path):
             inside = _inside(path)
             if not inside:
                 raise InputError(
@@ -42,7 +42,7 @@ def _matched(pattern: Path) -> list[Path]:
     except (ValueError, NotImplementedError) as wrong:
         raise InputError(f"is no pattern ({wrong})", file=pattern) from wrong
     seen = [one for one in matched if not _is_hidden(one, pattern)]
-    met = [file for one in seen for file in (_inside(one) if one.is_dir() else [one])]
+    met = [file for one in seen for file in (_inside(one) if _is_folder(one) else [one])]
     if not met:
         raise InputError("the pattern matches no file", file=pattern, fix="Check the path")
     return met
@@ -51,7 +51,14 @@ def _matched(pattern: Path) -> list[Path]:
 def _is_hidden(path: Path, pattern: Path) -> bool:
     """Whether it, or a folder on the way that the pattern does not name, is hidden or a link."""
     hidden = any(part.startswith(".") for part in set(path.parts) - set(pattern.parts))
-    return hidden or (path.is_symlink() and path.is_dir())
+    return hidden or (path.is_symlink() and _is_folder(path))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _inside(folder: Path) -> list[Path]:

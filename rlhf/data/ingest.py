@@ -105,7 +105,7 @@ def _read(
     now: float,
     progress: Progress | None,
 ) -> None:
-    sizes = [file.stat().st_size if file.exists() else 0 for file in files]
+    sizes = [_size(file) for file in files]
     before, total = 0, sum(sizes)
     for file, size in zip(files, sizes, strict=True):
 
@@ -118,6 +118,14 @@ def _read(
             spool.add(found, file.name, now)
         before += size
         watch(0, before)
+
+
+def _size(file: Path) -> int:
+    """Bytes; what cannot be looked at is refused when its turn comes."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _store(store: Store, spool: Spool, rows: int, now: float, progress: Progress | None) -> _Stored:

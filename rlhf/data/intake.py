@@ -114,8 +114,6 @@ def take_in(file: Path, wanted: Wanted, now: float, watch: Watch | None = None) 
             if wrong.file is not None:
                 raise
             raise refused(wrong, file, row) from wrong
-        except RecursionError as deep:
-            raise refused(InputError("is nested too deeply"), file, row) from deep
     if not prose:
         mapped.end(file)
 

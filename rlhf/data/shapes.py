@@ -133,26 +133,33 @@ def _tree(record: Record) -> Iterator[Shaped]:
     root = record.get("prompt")
     if not isinstance(root, dict):
         raise InputError("must be an object in a message tree", field="prompt")
-    yield from _branch(root, [])
+    waiting: list[tuple[dict[str, Any], Messages]] = [(root, [])]
+    while waiting:
+        message, before = waiting.pop()
+        here = [*before, turn(message, "prompt")]
+        replies = _replies(message)
+        if here[-1]["role"] == "user":
+            yield _ranked(here, replies)
+        waiting += [(reply, here) for reply in reversed(replies)]
 
 
-def _branch(message: dict[str, Any], before: Messages) -> Iterator[Shaped]:
-    here = [*before, turn(message, "prompt")]
+def _replies(message: dict[str, Any]) -> list[dict[str, Any]]:
     told = message.get("replies") or []
     if not isinstance(told, list):
         raise InputError("must be a list of messages", field="replies")
     replies = [reply for reply in told if isinstance(reply, dict)]
     if not all(is_rank(reply["rank"]) for reply in replies if reply.get("rank") is not None):
         raise InputError("must be a number", field="replies.rank")
-    if here[-1]["role"] == "user":
-        best = sorted(replies, key=lambda reply: reply.get("rank") or 0)
-        reference = text(best[0].get("text"), "replies.text") if best else None
-        ranked = [reply for reply in replies if reply.get("rank") is not None]
-        answers = [text(reply.get("text"), "replies.text") for reply in ranked]
-        judged = tuple(all_pairs(answers, [reply["rank"] for reply in ranked]))
-        yield Shaped(here, reference, judged, ranked=len(ranked) if judged else 0)
-    for reply in replies:
-        yield from _branch(reply, here)
+    return replies
+
+
+def _ranked(here: Messages, replies: list[dict[str, Any]]) -> Shaped:
+    best = sorted(replies, key=lambda reply: reply.get("rank") or 0)
+    reference = text(best[0].get("text"), "replies.text") if best else None
+    ranked = [reply for reply in replies if reply.get("rank") is not None]
+    answers = [text(reply.get("text"), "replies.text") for reply in ranked]
+    judged = tuple(all_pairs(answers, [reply["rank"] for reply in ranked]))
+    return Shaped(here, reference, judged, ranked=len(ranked) if judged else 0)
 
 
 def _conversation(value: Any, column: str) -> Shaped:

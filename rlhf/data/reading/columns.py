@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlhf.data.reading.rows import MOST_COLUMNS, Row, Watch, shown
-from rlhf.data.reading.text import open_regular, unpacked
+from rlhf.data.reading.text import UNPACKED_FLOOR, UNPACKED_TIMES, open_regular, unpacked
 from rlhf.errors import InputError
 
 TOGETHER = 1000
@@ -32,7 +32,7 @@ def parquet_rows(file: Path, watch: Watch | None = None) -> Iterator[Row]:
             source = open_regular(file)
         with source:
             try:
-                yield from _rows(pq.ParquetFile(source), file, watch)
+                yield from _rows(pq.ParquetFile(source, pre_buffer=False), file, watch)
             except BROKEN as broken:
                 reason = shown((str(broken).splitlines() or [""])[0], 120)
                 raise InputError(f"cannot be read as Parquet ({reason})", file=file) from broken
@@ -40,6 +40,10 @@ def parquet_rows(file: Path, watch: Watch | None = None) -> Iterator[Row]:
 
 def _rows(parquet: pq.ParquetFile, file: Path, watch: Watch | None) -> Iterator[Row]:
     schema, size = parquet.schema_arrow, file.stat().st_size
+    groups = range(parquet.metadata.num_row_groups)
+    unpacks = sum(parquet.metadata.row_group(at).total_byte_size for at in groups)
+    if unpacks > max(UNPACKED_FLOOR, UNPACKED_TIMES * size):
+        raise InputError(f"unpacks to {unpacks >> 20} MB from {size} bytes", file=file)
     if len(schema) > MOST_COLUMNS:
         raise InputError(f"has {len(schema)} columns, more than {MOST_COLUMNS}", file=file)
     if len(set(schema.names)) < len(schema):

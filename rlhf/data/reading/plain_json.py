@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rlhf.data.reading.rows import LONGEST_ROW, Record, Row, Watch, shown
+from rlhf.data.reading.rows import LONGEST_ROW, MOST_COLUMNS, Record, Row, Watch, shown
 from rlhf.data.reading.text import PIECE, lines, text_pieces
 from rlhf.errors import InputError
 
@@ -174,4 +174,8 @@ def _record(plain: Any, file: Path, line: int, nth: int | None = None) -> Record
     if not isinstance(plain, dict):
         which = f" (element {nth} of the list)" if nth else ""
         raise InputError(f"must be an object or a text{which}", file=file, line=line)
+    if len(plain) > MOST_COLUMNS:
+        raise InputError(
+            f"has {len(plain)} columns, more than {MOST_COLUMNS}", file=file, line=line
+        )
     return plain

@@ -22,8 +22,8 @@ PIECE = 2**20
 """Bytes that are read at once."""
 UNPACKED_FLOOR = 2**26
 UNPACKED_TIMES = 200
-"""A gzip file may unpack to `UNPACKED_FLOOR` bytes or to this many times its own size: text shrinks
-to a twentieth, a bomb to a thousandth."""
+"""A gzip file may unpack to `UNPACKED_FLOOR` bytes or to this many times what was read of it: text
+shrinks to a twentieth, a bomb to a thousandth."""
 FOREIGN = {
     b"PK\x03\x04": "a zip archive, as Excel and Word write them",
     b"\x1f\x8b": "packed with gzip",
@@ -54,16 +54,14 @@ def unpacked(file: Path, watch: Watch | None = None) -> Iterator[bytes]:
     Raises InputError.
     """
     with open_regular(file) as plain:
-        size = os.fstat(plain.fileno()).st_size
         packed = file.suffix.lower() == ".gz"
-        most = max(UNPACKED_FLOOR, UNPACKED_TIMES * size)
         source = cast("BinaryIO", gzip.GzipFile(fileobj=plain)) if packed else plain
         given = 0
         while piece := _piece(source, file):
             given += len(piece)
-            if packed and given > most:
+            if packed and given > max(UNPACKED_FLOOR, UNPACKED_TIMES * plain.tell()):
                 raise InputError(
-                    f"unpacks to more than {most >> 20} MB from {size} bytes",
+                    f"unpacks to more than {given >> 20} MB from {plain.tell()} bytes",
                     file=file,
                     fix="Unpack it yourself if it is sound",
                 )

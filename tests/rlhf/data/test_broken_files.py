@@ -69,6 +69,10 @@ def flipped(file: Path) -> None:
     file.write_bytes(whole)
 
 
+def parquet_bomb(file: Path) -> None:
+    pq.write_table(pa.table({"prompt": ["a" * 2**27]}), file, compression="zstd")
+
+
 def workbook(file: Path) -> None:
     with zipfile.ZipFile(file, "w") as packed:
         packed.writestr("xl/workbook.xml", "<workbook/>")
@@ -120,6 +124,9 @@ CASES: dict[str, Case] = {
     "a key twice within": Case("a.json", b'[{"messages": [{"role":1,"role":2}]}]', "twice", 1),
     "10,000 lists deep": Case("a.jsonl", GOOD + DEEP + b"\n", "nested too deeply", 2),
     "10,000 objects deep": Case("a.json", b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "deeply", 1),
+    "a gzip bomb of blank lines": Case(
+        "a.jsonl.gz", gzip.compress(b"\n" * 2**27), "unpacks to more than"
+    ),
     "a tree of 300 replies deep without end": Case(
         "a.jsonl",
         b'{"message_tree_id": "1", "prompt": ' + b'{"role": "prompter", "text": "a", '
@@ -159,6 +166,7 @@ CASES: dict[str, Case] = {
     "a column without a name": Case("a.csv", b"prompt,\na,b\n", "has no name", 1),
     "an index column": Case("a.csv", b",prompt\n0,a\n", "without its index", 1),
     "2,000 columns": Case("a.csv", b",".join(b"c%d" % i for i in range(2000)), "2000 columns", 1),
+    "2,000 keys": Case("a.jsonl", row(**{f"c{at}": 1 for at in range(2000)}), "2000 columns", 1),
     "unknown columns": Case("a.csv", b"foo,bar\n1,2\n", "columns found: foo, bar", 2),
     "a workbook named CSV": Case("a.csv", workbook, "zip archive", 1),
     "Parquet named JSONL": Case("a.jsonl", table(prompt=["a"]), "Parquet", 1),
@@ -189,6 +197,7 @@ CASES: dict[str, Case] = {
         "a.parquet", lambda file: without(file, first=30), "Parquet"
     ),
     "Parquet with a broken footer": Case("a.parquet", flipped, "Parquet"),
+    "a Parquet bomb": Case("a.parquet", parquet_bomb, "unpacks to 128 MB"),
     "text named Parquet": Case("a.parquet", GOOD, "cannot be read as Parquet"),
     # places
     "a dangling link": Case("a.jsonl", lambda file: file.symlink_to("gone"), "cannot be opened"),
@@ -198,6 +207,7 @@ CASES: dict[str, Case] = {
     "a socket": Case("a.jsonl", bound_socket, "socket"),
     "a folder named as a file": Case("a.jsonl", lambda file: file.mkdir(), "no file that can be"),
     "a folder of other things": Case("folder", other_things, "can be read"),
+    "a name that is too long": Case("a" * 300 + ".jsonl", lambda _: None, "no such file"),
     "a missing file": Case("a.jsonl", lambda _: None, "no such file"),
     "a pattern of nothing": Case("*.nothing", lambda _: None, "matches no file"),
     "a file of another kind": Case("a.docx", b"x", "known are"),
