@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from rlhf import __version__
-from rlhf.cli import bias, care, clean, evaluate, feed, models, reward, run, sft
+from rlhf.cli import bias, bring, care, clean, evaluate, feed, models, reward, run, sft
 from rlhf.cli.options import FEED, MODELS, HomeOption, examples
 from rlhf.errors import RLHFError
 
@@ -38,6 +38,7 @@ app = typer.Typer(
     epilog=examples("rlhf up", "rlhf users invite maria --role annotator", "rlhf status"),
 )
 app.add_typer(run.commands)
+app.add_typer(bring.commands)
 app.add_typer(feed.commands)
 app.add_typer(clean.commands)
 app.add_typer(feed.users, name="users", rich_help_panel=FEED)

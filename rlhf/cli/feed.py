@@ -15,57 +15,6 @@ users = typer.Typer(no_args_is_help=True, help="Invite people and see who they a
 
 @commands.command(
     rich_help_panel=FEED,
-    epilog=examples(
-        "rlhf ingest prompts.jsonl",
-        "rlhf ingest chats.parquet more/*.csv",
-        "rlhf ingest checks.jsonl --known",
-    ),
-)
-def ingest(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="JSONL, JSON, CSV, TSV or Parquet.")
-    ],
-    heldout_share: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Share of conversations kept for evaluation.")
-    ] = 0.15,
-    known: Annotated[
-        bool,
-        typer.Option("--known", help="Pairs whose better answer is known, to check annotators by."),
-    ] = False,
-    home: HomeOption = None,
-) -> None:
-    """Take in prompts, conversations or preferences: all of the files, or on a mistake none.
-
-    A conversation that ends with an answer gives a prompt and its reference answer. Answers that
-    were chosen and rejected, or ranked, teach the reward models as ratings made here do. The same
-    file twice adds nothing.
-
-    With --known, every row is a pair with a chosen and a rejected answer and teaches no model:
-    annotators are given some of them unawares, and new ones practise on those that have an
-    `explanation`.
-    """
-    from rlhf.cli.terminal import progress_bar, show
-    from rlhf.cli.views import in_words
-    from rlhf.data.ingest import ingest as take_in
-
-    if known:
-        from rlhf.data.known import ingest_known
-
-        with opened_or_made(home) as store:
-            pairs = ingest_known(store, files)
-        there = pairs.pairs - pairs.added
-        show(f"{pairs.added} known pairs added, {there} were there ({pairs.explained} explained)")
-        return
-    with opened_or_made(home) as store, progress_bar("ingest") as progress:
-        told = take_in(store, files, heldout_share=heldout_share, progress=progress)
-    splits = ", ".join(f"{count} {split}" for split, count in sorted(told.splits.items()))
-    show(f"{told.added} prompts added, {told.duplicates} known already ({splits})")
-    if told.preferences.rankings:
-        show(in_words(told.preferences))
-
-
-@commands.command(
-    rich_help_panel=FEED,
     epilog=examples("rlhf ask answers.jsonl", "rlhf ask chats.jsonl --overlap 2 --priority 1"),
 )
 def ask(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlhf.data.files import Row, read_rows
+from rlhf.data.files import Row, read_rows, refused
 from rlhf.data.shapes import shape
 from rlhf.data.splits import conversation_of, split_of
 from rlhf.data.turns import text
@@ -60,9 +60,7 @@ def _asked(row: Row, file: Path, heldout_share: float) -> tuple[NewPrompt, Asked
             )
         messages = validate.messages_field(shaped.messages)
     except InputError as wrong:
-        raise InputError(
-            wrong.problem, file=file, line=row.line, field=wrong.field, fix=wrong.fix
-        ) from wrong
+        raise refused(wrong, file, row) from wrong
     prompt = NewPrompt(
         messages=messages,
         source=file.name,

@@ -1,167 +1,102 @@
-"""From a file to numbered rows of plain values: JSONL, JSON, CSV, TSV and Parquet.
+"""From a file to numbered rows of plain values, by its extension.
 
-Text is UTF-8, with or without a byte-order mark, or UTF-16 with one. Nothing in a file is run or
-unpickled.
+JSONL, JSON, CSV, TSV, Parquet, plain text and Markdown (one row, its `text`), each also packed as
+`.gz`. Nothing in a file is run or unpickled, and no more than a few rows are held.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import json
-import sys
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from rlhf.data.reading.columns import parquet_rows
+from rlhf.data.reading.plain_json import json_rows, jsonl_rows
+from rlhf.data.reading.rows import LONGEST_DOCUMENT, Record, Row, Watch
+from rlhf.data.reading.table import table_rows
+from rlhf.data.reading.text import open_regular, text_pieces
 from rlhf.errors import InputError
 
-Record = dict[str, Any]
-LONGEST_CELL = 2**24
-"""Characters that one CSV cell may have."""
+__all__ = ["READERS", "Record", "Row", "Watch", "extension", "is_prose", "read_rows", "refused"]
+
+PROSE = (".txt", ".md", ".markdown")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record and where it stands: `line` counts from 1, a header line included."""
+def read_rows(file: Path, watch: Watch | None = None) -> Iterator[Row]:
+    """Rows of a file, by its extension. Raises InputError that names file and line.
 
-    line: int
-    record: Record
-
-
-def read_rows(file: Path) -> Iterator[Row]:
-    """Rows of a file, by its extension. Raises InputError that names file and line."""
-    if not file.exists():
+    `watch` is told how many bytes were read.
+    """
+    if not os.path.lexists(file):
         raise InputError("there is no such file", file=file, fix="Check the path")
-    if not file.is_file():
-        raise InputError("this is a folder, not a file", file=file, fix="Give the files in it")
-    reader = READERS.get(file.suffix.lower())
+    with open_regular(file) as plain:
+        is_empty = not plain.read(1)
+    reader = READERS.get(extension(file))
     if reader is None:
-        known = ", ".join(READERS)
-        raise InputError(f"cannot be read by its extension; known are {known}", file=file)
-    if file.stat().st_size == 0:
+        raise InputError(f"cannot be read by its extension; known are {known()}", file=file)
+    if is_empty:
         raise InputError("the file is empty", file=file)
     found = False
-    for row in reader(file):
+    for row in reader(file, watch):
         found = True
         yield row
     if not found:
         raise InputError("the file has no rows", file=file)
 
 
-def _jsonl(file: Path) -> Iterator[Row]:
-    for line, text in enumerate(_text(file).split("\n"), start=1):
-        if text.strip():
-            yield Row(line, _record(_parse(text, file, line), file, line))
+def extension(file: Path) -> str:
+    """What tells the format: the last suffix before `.gz`, in lower case."""
+    name = file.name.lower().removesuffix(".gz")
+    return Path(name).suffix
 
 
-def _json(file: Path) -> Iterator[Row]:
-    whole = _parse(_text(file), file, None)
-    rows = whole if isinstance(whole, list) else [whole]
-    for number, plain in enumerate(rows, start=1):
-        yield Row(number, _record(plain, file, number))
+def is_prose(file: Path) -> bool:
+    """Whether a file holds running text and no rows."""
+    return extension(file) in PROSE
 
 
-def _csv(file: Path) -> Iterator[Row]:
-    return _table(file, ",")
+def known() -> str:
+    """The extensions that can be read, as a sentence lists them."""
+    return ", ".join(READERS)
 
 
-def _tsv(file: Path) -> Iterator[Row]:
-    return _table(file, "\t")
+def refused(wrong: InputError, file: Path, row: Row) -> InputError:
+    """What is wrong with a row, with file and line."""
+    which = f" (element {row.nth} of the list)" if row.nth is not None else ""
+    return InputError(
+        wrong.problem + which, file=file, line=row.line, field=wrong.field, fix=wrong.fix
+    )
 
 
-def _table(file: Path, delimiter: str) -> Iterator[Row]:
-    csv.field_size_limit(LONGEST_CELL)
-    reader = csv.DictReader(io.StringIO(_text(file), newline=""), delimiter=delimiter, strict=True)
-    try:
-        for record in reader:
-            if None in record or None in record.values():
-                raise InputError(
-                    f"does not have the {len(reader.fieldnames or ())} cells of the header",
-                    file=file,
-                    line=reader.line_num,
-                    fix="Quote cells that contain the delimiter or line breaks",
-                )
-            yield Row(reader.line_num, {name: _cell(text) for name, text in record.items()})
-    except csv.Error as broken:
-        raise InputError(str(broken), file=file, line=reader.line_num) from broken
+def _csv(file: Path, watch: Watch | None) -> Iterator[Row]:
+    return table_rows(file, ".csv", watch)
 
 
-def _cell(text: str) -> Any:
-    """A cell's text; or the message list that it holds as JSON, as exports write them."""
-    if not text.startswith('[{"'):
-        return text
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return value if all(isinstance(one, dict) for one in value) else text
+def _tsv(file: Path, watch: Watch | None) -> Iterator[Row]:
+    return table_rows(file, ".tsv", watch)
 
 
-def _parquet(file: Path) -> Iterator[Row]:
-    try:
-        parquet = pq.ParquetFile(file)
-        foreign = [f.name for f in parquet.schema_arrow if isinstance(f.type, pa.ExtensionType)]
-        if foreign:
+def _prose(file: Path, watch: Watch | None) -> Iterator[Row]:
+    pieces: list[str] = []
+    held = 0
+    for piece in text_pieces(file, watch):
+        held += len(piece)
+        if held > LONGEST_DOCUMENT:
             raise InputError(
-                "is of an extension type, which is refused", file=file, field=foreign[0]
+                f"has more than {LONGEST_DOCUMENT:,} characters", file=file, fix="Split it"
             )
-        line = 0
-        for batch in parquet.iter_batches():
-            for record in batch.to_pylist():
-                line += 1
-                yield Row(line, record)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as broken:
-        reason = str(broken).splitlines()[0]
-        raise InputError(f"cannot be read as Parquet ({reason})", file=file) from broken
+        pieces.append(piece)
+    text = "".join(pieces).replace("\r\n", "\n")
+    if text.strip():
+        yield Row(1, {"text": text})
 
 
-READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".json": _json,
+READERS: dict[str, Callable[[Path, Watch | None], Iterator[Row]]] = {
+    ".jsonl": jsonl_rows,
+    ".ndjson": jsonl_rows,
+    ".json": json_rows,
     ".csv": _csv,
     ".tsv": _tsv,
-    ".parquet": _parquet,
+    ".parquet": parquet_rows,
+    **dict.fromkeys(PROSE, _prose),
 }
-
-
-def _text(file: Path) -> str:
-    data = file.read_bytes()
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as broken:
-        line = data[: broken.start].count(b"\n") + 1
-        raise InputError(
-            "is not UTF-8 text", file=file, line=line, fix="Save the file as UTF-8"
-        ) from broken
-
-
-def _parse(text: str, file: Path, line: int | None) -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as broken:
-        at = line if line is not None else broken.lineno
-        raise InputError(
-            f"not valid JSON ({broken.msg} at column {broken.colno})", file=file, line=at
-        ) from broken
-    except (ValueError, RecursionError) as broken:
-        raise InputError(f"not valid JSON ({broken})", file=file, line=line) from broken
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _record(plain: Any, file: Path, line: int) -> Record:
-    if isinstance(plain, str):
-        return {"prompt": plain}
-    if not isinstance(plain, dict):
-        raise InputError("must be an object or a text", file=file, line=line)
-    return {sys.intern(str(key)): value for key, value in plain.items()}

@@ -1,23 +1,25 @@
-"""`rlhf ingest`: files of prompts, conversations and preferences into the store, all or nothing."""
+"""`rlhf ingest`: files of prompts, conversations, documents and preferences into the store.
+
+All or nothing: every row is read and checked first and waits on disk (`spool`); then one short
+transaction stores all of it, so that annotators wait for seconds at most while it is copied.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rlhf.data.files import Row, read_rows
-from rlhf.data.shapes import Shaped, shape
-from rlhf.data.splits import conversation_of, split_of
-from rlhf.errors import InputError
-from rlhf.store import Store, validate
-from rlhf.store.imports import Imported, Kept, add_preferences
-from rlhf.store.prompts import NewPrompt, add_prompts, digest_of
+from rlhf.data.finding import find_files
+from rlhf.data.intake import Tally, Wanted, take_in
+from rlhf.data.spool import Spool
+from rlhf.store import Store, passages, prompts
+from rlhf.store.imports import add_preferences
 
 Progress = Callable[[int, int, str], None]
 
-SAME_TEXT = "the two answers are the same"
 CONTRADICTING = "contradicts what the same judge said before"
 
 
@@ -38,120 +40,131 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of an ingest: prompts = added + duplicates, and splits add up to prompts."""
+    """What came of an ingest.
 
+    rows = those that gave something + the sum of `dropped`; prompts = added + duplicates, and
+    splits add up to prompts; passages = passages_added + passages_known.
+    """
+
+    files: int
     rows: int
     """Records in the files."""
+    dropped: dict[str, int]
+    """Rows of which nothing is kept, by reason."""
+    forms: dict[str, int]
+    """Rows by the shape that was recognised."""
     prompts: int
     """Prompts in the records: one each, more in a tree, none in one that is dropped."""
     added: int
     duplicates: int
     splits: dict[str, int]
     """Prompts per split, duplicates included."""
+    passages: int
+    passages_added: int
+    passages_known: int
     preferences: Preferences
 
 
 @dataclass(slots=True)
-class _Read:
-    """What the files held, before anything is stored."""
-
-    rows: int = 0
-    prompts: list[NewPrompt] = field(default_factory=list)
-    judged: dict[str, list[Imported]] = field(default_factory=dict)
-    """By the name of the file."""
-    counts: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
+class _Stored:
+    prompts: int = 0
+    passages: int = 0
+    added: int = 0
+    known: int = 0
+    contradicting: int = 0
 
 
 def ingest(
     store: Store,
-    files: Sequence[Path],
+    paths: Sequence[Path],
+    wanted: Wanted | None = None,
     *,
-    heldout_share: float = 0.15,
+    room: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Read every file, then store all prompts and preferences in one transaction.
+    """Read files, folders and patterns, then store all of it in one transaction.
 
-    `progress(files done, files, name)`. Raises InputError that names file, line and field; then
-    nothing was stored. The same file again adds nothing.
+    `progress(done, total, what)` counts bytes while reading, then rows while storing. What was
+    read waits in `room`, about as large as the files. Raises InputError that names file, line and
+    field; then nothing was stored. The same file again adds nothing.
     """
-    if not 0 <= heldout_share < 1:
-        raise InputError("must be at least 0 and below 1", field="heldout_share")
-    read = _Read()
-    for number, file in enumerate(files, start=1):
-        for row in read_rows(file):
-            _take(read, row, file, heldout_share)
-        if progress:
-            progress(number, len(files), file.name)
-    with store.write() as tx:
-        told = add_prompts(tx, read.prompts)
-        kept = [add_preferences(tx, name, judged) for name, judged in read.judged.items()]
-    return Report(
-        rows=read.rows,
-        prompts=len(read.prompts),
-        added=told.added,
-        duplicates=told.duplicate,
-        splits=dict(Counter(one.split for one in read.prompts)),
-        preferences=_preferences(read, kept),
-    )
+    wanted = wanted or Wanted()
+    files = find_files(paths)
+    tally, now = Tally(), time.time()
+    with Spool(room) as spool:
+        _read(files, wanted, spool, tally, now, progress)
+        stored = _store(store, spool, tally.rows, now, progress)
+    return _report(len(files), tally, stored)
 
 
-def _preferences(read: _Read, kept: Sequence[Kept]) -> Preferences:
-    contradicting = sum(one.contradicting for one in kept)
-    dropped = read.dropped + Counter({CONTRADICTING: contradicting})
-    return Preferences(
-        rankings=read.counts["rankings"],
-        ranked=read.counts["ranked"],
-        pairs=read.counts["pairs"],
-        added=sum(one.added for one in kept),
-        known=sum(one.known for one in kept),
-        dropped=dict(dropped),
-    )
+def _read(
+    files: Sequence[Path],
+    wanted: Wanted,
+    spool: Spool,
+    tally: Tally,
+    now: float,
+    progress: Progress | None,
+) -> None:
+    sizes = [_size(file) for file in files]
+    before, total = 0, sum(sizes)
+    for file, size in zip(files, sizes, strict=True):
+
+        def watch(done: int, before: int = before, name: str = file.name) -> None:
+            if progress:
+                progress(before + done, total, name)
+
+        for found in take_in(file, wanted, now, watch):
+            tally.add(found)
+            spool.add(found, file.name, now)
+        before += size
+        watch(0, before)
 
 
-def _take(read: _Read, row: Row, file: Path, heldout_share: float) -> None:
-    """Check a record and keep what it holds. Raises InputError with file and line."""
-    read.rows += 1
+def _size(file: Path) -> int:
+    """Bytes; what cannot be looked at is refused when its turn comes."""
     try:
-        for shaped in shape(row):
-            if shaped.messages:
-                read.prompts.append(_prompt(shaped, file, heldout_share))
-            _take_preferences(read, shaped, file)
-    except InputError as wrong:
-        raise InputError(
-            wrong.problem, file=file, line=row.line, field=wrong.field, fix=wrong.fix
-        ) from wrong
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
-def _prompt(shaped: Shaped, file: Path, heldout_share: float) -> NewPrompt:
-    messages = validate.messages_field(shaped.messages)
-    if shaped.reference is not None:
-        validate.text_field(shaped.reference, "reference", longest=validate.RESPONSE_CHARS)
-    return NewPrompt(
-        messages=messages,
-        reference=shaped.reference,
-        source=file.name,
-        conversation=conversation_of(messages),
-        split=split_of(messages, heldout_share),
+def _store(store: Store, spool: Spool, rows: int, now: float, progress: Progress | None) -> _Stored:
+    stored, done = _Stored(), 0
+    with store.write() as tx:
+        for batch in spool.batches():
+            stored.prompts += prompts.add_rows(tx, batch.prompts)
+            stored.passages += passages.add_rows(tx, batch.passages)
+            for source, judged in batch.judged.items():
+                kept = add_preferences(tx, source, judged, now=now)
+                stored.added += kept.added
+                stored.known += kept.known
+                stored.contradicting += kept.contradicting
+            done += batch.rows
+            if progress:
+                progress(done, rows, "rows stored")
+    return stored
+
+
+def _report(files: int, tally: Tally, stored: _Stored) -> Report:
+    unsaid = tally.unsaid + Counter({CONTRADICTING: stored.contradicting})
+    return Report(
+        files=files,
+        rows=tally.rows,
+        dropped=dict(tally.dropped),
+        forms=dict(tally.forms),
+        prompts=tally.prompts,
+        added=stored.prompts,
+        duplicates=tally.prompts - stored.prompts,
+        splits=dict(tally.splits),
+        passages=tally.passages,
+        passages_added=stored.passages,
+        passages_known=tally.passages - stored.passages,
+        preferences=Preferences(
+            rankings=tally.rankings,
+            ranked=tally.ranked,
+            pairs=tally.pairs,
+            added=stored.added,
+            known=stored.known,
+            dropped=dict(unsaid),
+        ),
     )
-
-
-def _take_preferences(read: _Read, shaped: Shaped, file: Path) -> None:
-    if not shaped.ranked:
-        return
-    read.counts["rankings"] += 1
-    read.counts["ranked"] += shaped.ranked
-    read.counts["pairs"] += len(shaped.judged) or 1
-    if shaped.dropped is not None:
-        read.dropped[shaped.dropped] += 1
-    for one in shaped.judged:
-        if one.better == one.worse:
-            read.dropped[SAME_TEXT] += 1
-            continue
-        for name, answer in (("chosen", one.better), ("rejected", one.worse)):
-            if answer is None:
-                continue
-            validate.text_field(answer, name, longest=validate.RESPONSE_CHARS, empty=True)
-        read.judged.setdefault(file.name, []).append(
-            Imported(digest_of(shaped.messages), one.better, one.worse, one.strength, one.judge)
-        )

@@ -8,21 +8,24 @@ or whole "Human: ... Assistant: ..." transcripts, whose common beginning is the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, takewhile
 from typing import Any
 
-from rlhf.data.files import Record
+from rlhf.data.reading.rows import Record
 from rlhf.data.turns import Messages, text, transcript, turn
 from rlhf.errors import InputError
+from rlhf.store import validate
 
 JUDGES = ("annotator", "annotator_id", "worker_id", "labeler", "judge")
 """Columns that say who chose; without one, all of a file counts as one judge."""
 STRONGEST = 3
+LARGEST = 1e15
+"""More than any margin or rank; JSON's whole numbers have no end, and floats have."""
 LABELS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 LATER = "chosen and rejected differ before their last answers"
+LONGEST_NAME = 10_000
 EMPTY_TURN = "a turn before the answers is empty"
 
 
@@ -95,7 +98,7 @@ def ranking(record: Record) -> list[Judged]:
         ranks = list(range(len(answers)))
     if not isinstance(ranks, list) or len(ranks) != len(answers):
         raise InputError("must be a list with one rank per response", field="ranks")
-    if any(isinstance(rank, bool) or not isinstance(rank, int | float) for rank in ranks):
+    if not all(map(is_rank, ranks)):
         raise InputError("must be numbers, the lowest for the best response", field="ranks")
     return list(all_pairs(answers, ranks, _judge(record)))
 
@@ -106,6 +109,11 @@ def all_pairs(answers: Sequence[str], ranks: Sequence[float], judge: str = "") -
     for (first, better), (second, worse) in combinations(ordered, 2):
         if first < second:
             yield Judged(better, worse, judge=judge)
+
+
+def is_rank(value: object) -> bool:
+    """Whether a value can say where an answer stands."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _dialogue(value: Any, field: str) -> Messages:
@@ -147,10 +155,13 @@ def _number(record: Record, name: str) -> float | None:
             raise InputError("must be a number", field=name) from broken
     if value is None or value == "" or value != value:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isinf(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > LARGEST:
         raise InputError("must be a number", field=name)
     return float(value)
 
 
 def _judge(record: Record) -> str:
-    return next((str(record[name]) for name in JUDGES if record.get(name) is not None), "")
+    told = next((record[name] for name in JUDGES if record.get(name) is not None), "")
+    if not isinstance(told, str | int | float):
+        raise InputError("must be a name or a number", field="annotator")
+    return validate.text_field(str(told), "annotator", longest=LONGEST_NAME, empty=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlhf.data.files import Row, read_rows
+from rlhf.data.files import Row, read_rows, refused
 from rlhf.data.shapes import Shaped, shape
 from rlhf.data.splits import conversation_of
 from rlhf.data.turns import text
@@ -45,9 +45,7 @@ def _pair(row: Row, file: Path) -> tuple[NewPrompt, Known]:
         (shaped,) = shape(row)
         return _checked(shaped, row, file)
     except InputError as wrong:
-        raise InputError(
-            wrong.problem, file=file, line=row.line, field=wrong.field, fix=wrong.fix
-        ) from wrong
+        raise refused(wrong, file, row) from wrong
 
 
 def _checked(shaped: Shaped, row: Row, file: Path) -> tuple[NewPrompt, Known]:

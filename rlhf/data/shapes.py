@@ -1,9 +1,9 @@
 """From a record in one of the field's shapes to prompts with, where there is one, an answer.
 
 Known: `prompt` (text or messages), `messages` (OpenAI), `conversations` (ShareGPT), `instruction`
-with `input` and `output` (Alpaca) or `instances` (Self-Instruct), `text` or `question`,
-OpenAssistant trees, and preferences (`judged`). A conversation that ends with the assistant gives
-the prompt before it and that turn as its reference answer.
+with `input` and `output` (Alpaca) or `instances` (Self-Instruct), `text`, `transcript` or
+`question`, OpenAssistant trees, and preferences (`judged`). A conversation that ends with the
+assistant gives the prompt before it and that turn as its reference answer.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rlhf.data.files import Record, Row
-from rlhf.data.judged import EMPTY_TURN, Judged, all_pairs, pair, ranking, thumb
-from rlhf.data.turns import Messages, text, turn
+from rlhf.data.judged import EMPTY_TURN, Judged, all_pairs, is_rank, pair, ranking, thumb
+from rlhf.data.reading.rows import Record, Row, columns_shown
+from rlhf.data.turns import Messages, line_transcript, text, turn
 from rlhf.errors import InputError
 
 ANSWERS = ("reference", "response", "completion", "answer", "output")
@@ -35,15 +35,26 @@ class Shaped:
     """Why a preference in the record says nothing; without messages, nor does the record."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A shape: what people call it, and how it is read."""
+
+    name: str
+    read: Callable[[Record], Iterator[Shaped]]
+
+
 def shape(row: Row) -> Iterator[Shaped]:
     """The prompts of a record; a tree gives several. Raises InputError that names the field."""
-    for column, read in SHAPES.items():
-        if row.record.get(column) is not None and (read is not _thumb or _is_kto(row.record)):
-            yield from read(row.record)
-            return
-    columns = ", ".join(map(str, row.record)) or "none"
+    return form_of(row.record).read(row.record)
+
+
+def form_of(record: Record) -> Form:
+    """Which shape a record has. Raises InputError where it has none."""
+    for column, form in SHAPES.items():
+        if record.get(column) is not None and (form.read is not _thumb or _is_kto(record)):
+            return form
     raise InputError(
-        f"has no prompt; columns found: {columns}",
+        f"has no prompt; columns found: {columns_shown(record)}",
         fix=f"Name one of them {', '.join(SHAPES)}",
     )
 
@@ -54,11 +65,18 @@ def _is_kto(record: Record) -> bool:
 
 
 def _prompt(record: Record, column: str = "prompt") -> Iterator[Shaped]:
-    value = record[column]
+    value = record.get(column)
     if isinstance(value, list):
-        yield _conversation(value, column)
+        said = _conversation(value, column)
+        yield said if said.reference is not None else replace(said, reference=_answer(record))
         return
     yield Shaped([{"role": "user", "content": text(value, column)}], _answer(record))
+
+
+def _text(record: Record) -> Iterator[Shaped]:
+    """A transcript if it is one, else a prompt."""
+    turns = line_transcript(text(record["text"], "text"))
+    return _prompt(record, "text") if turns is None else iter([cut(turns, "text")])
 
 
 def _text_column(column: str) -> Callable[[Record], Iterator[Shaped]]:
@@ -66,7 +84,12 @@ def _text_column(column: str) -> Callable[[Record], Iterator[Shaped]]:
 
 
 def _messages_column(column: str) -> Callable[[Record], Iterator[Shaped]]:
-    return lambda record: iter([_conversation(record[column], column)])
+    def read(record: Record) -> Iterator[Shaped]:
+        value = record[column]
+        turns = line_transcript(value) if isinstance(value, str) else None
+        yield _conversation(value, column) if turns is None else cut(turns, column)
+
+    return read
 
 
 def _instruction(record: Record) -> Iterator[Shaped]:
@@ -107,30 +130,50 @@ def _ranking(record: Record) -> Iterator[Shaped]:
 
 def _tree(record: Record) -> Iterator[Shaped]:
     """Every user turn of an OpenAssistant tree with its ranked replies, the best its reference."""
-    root = record["prompt"]
+    root = record.get("prompt")
     if not isinstance(root, dict):
         raise InputError("must be an object in a message tree", field="prompt")
-    yield from _branch(root, [])
+    waiting: list[tuple[dict[str, Any], Messages]] = [(root, [])]
+    while waiting:
+        message, before = waiting.pop()
+        here = [*before, turn(message, "prompt")]
+        replies = _replies(message)
+        if here[-1]["role"] == "user":
+            yield _ranked(here, replies)
+        waiting += [(reply, here) for reply in reversed(replies)]
 
 
-def _branch(message: dict[str, Any], before: Messages) -> Iterator[Shaped]:
-    here = [*before, turn(message, "prompt")]
-    replies = [reply for reply in message.get("replies") or () if isinstance(reply, dict)]
-    if here[-1]["role"] == "user":
-        best = sorted(replies, key=lambda reply: reply.get("rank") or 0)
-        reference = text(best[0].get("text"), "replies.text") if best else None
-        ranked = [reply for reply in replies if reply.get("rank") is not None]
-        answers = [text(reply.get("text"), "replies.text") for reply in ranked]
-        judged = tuple(all_pairs(answers, [reply["rank"] for reply in ranked]))
-        yield Shaped(here, reference, judged, ranked=len(ranked) if judged else 0)
-    for reply in replies:
-        yield from _branch(reply, here)
+def _replies(message: dict[str, Any]) -> list[dict[str, Any]]:
+    told = message.get("replies") or []
+    if not isinstance(told, list):
+        raise InputError("must be a list of messages", field="replies")
+    replies = [reply for reply in told if isinstance(reply, dict)]
+    if not all(is_rank(reply["rank"]) for reply in replies if reply.get("rank") is not None):
+        raise InputError("must be a number", field="replies.rank")
+    return replies
+
+
+def _ranked(here: Messages, replies: list[dict[str, Any]]) -> Shaped:
+    best = sorted(replies, key=lambda reply: reply.get("rank") or 0)
+    reference = text(best[0].get("text"), "replies.text") if best else None
+    ranked = [reply for reply in replies if reply.get("rank") is not None]
+    answers = [text(reply.get("text"), "replies.text") for reply in ranked]
+    judged = tuple(all_pairs(answers, [reply["rank"] for reply in ranked]))
+    return Shaped(here, reference, judged, ranked=len(ranked) if judged else 0)
 
 
 def _conversation(value: Any, column: str) -> Shaped:
     if not isinstance(value, list) or not value:
         raise InputError("must be a list of at least one message", field=column)
-    turns = [turn(message, f"{column}[{i}]") for i, message in enumerate(value)]
+    return cut([turn(message, f"{column}[{i}]") for i, message in enumerate(value)], column)
+
+
+def cut(turns: Messages, column: str) -> Shaped:
+    """A conversation as its prompt and, where it ends with one, the answer to it.
+
+    Raises InputError.
+    """
+    turns = list(turns)
     reference = turns.pop()["content"] if turns[-1]["role"] == "assistant" else None
     if not turns or turns[-1]["role"] != "user":
         raise InputError("must end with a user turn, or an assistant turn after one", field=column)
@@ -140,21 +183,32 @@ def _conversation(value: Any, column: str) -> Shaped:
 def _answer(record: Record) -> str | None:
     for column in ANSWERS:
         if record.get(column):
-            return text(record[column], column)
+            return _said(record[column], column)
     return None
 
 
-SHAPES: dict[str, Callable[[Record], Iterator[Shaped]]] = {
-    "message_tree_id": _tree,
-    "chosen": _pair,
-    "responses": _ranking,
-    "label": _thumb,
-    "messages": _messages_column("messages"),
-    "conversations": _messages_column("conversations"),
-    "conversation": _messages_column("conversation"),
-    "prompt": _prompt,
-    "instruction": _instruction,
-    "question": _text_column("question"),
-    "text": _text_column("text"),
+def _said(value: Any, column: str) -> str:
+    """An answer's text, also where it is a list of one message, as TRL has it."""
+    if not isinstance(value, list):
+        return text(value, column)
+    turns = [turn(message, f"{column}[{i}]") for i, message in enumerate(value)]
+    if [one["role"] for one in turns] != ["assistant"]:
+        raise InputError("must be one answer of the assistant", field=column)
+    return turns[0]["content"]
+
+
+SHAPES: dict[str, Form] = {
+    "message_tree_id": Form("OpenAssistant trees", _tree),
+    "chosen": Form("chosen and rejected answers", _pair),
+    "responses": Form("ranked answers", _ranking),
+    "label": Form("answers called good or bad (KTO)", _thumb),
+    "messages": Form("message lists (OpenAI)", _messages_column("messages")),
+    "conversations": Form("conversations (ShareGPT)", _messages_column("conversations")),
+    "conversation": Form("conversations", _messages_column("conversation")),
+    "transcript": Form("transcripts", _messages_column("transcript")),
+    "prompt": Form("prompts", _prompt),
+    "instruction": Form("instructions (Alpaca)", _instruction),
+    "question": Form("questions", _text_column("question")),
+    "text": Form("texts", _text),
 }
-"""Column that tells a shape -> its reader, in the order in which they are tried."""
+"""Column that tells a shape -> what it is, in the order in which they are tried."""

@@ -59,6 +59,9 @@ def add_preferences(
 ) -> Kept:
     """Store preferences from `source`; what is known already changes nothing.
 
+    Many are best given some thousands at a time, in their order: what is looked up in between is
+    about the given ones alone.
+
     Raises InputError that names the field, ValueError for two responses that read the same.
     """
     moment = time.time() if now is None else now
@@ -78,7 +81,7 @@ def add_preferences(
         prompt = prompt_ids[one.prompt]
         pairs[_sides(one, prompt, response_ids)] = prompt
     comparison_ids = _comparisons(tx, pairs, moment)
-    said = _said(tx, list(judges.values()))
+    said = _said(tx, list(judges.values()), list(comparison_ids.values()))
     fresh: Rows = []
     known = contradicting = 0
     for one in new:
@@ -169,12 +172,19 @@ def _comparisons(tx: Connection, pairs: dict[Sides, int], moment: float) -> dict
     return ids | dict(zip(missing, _insert(tx, table, new), strict=True))
 
 
-def _said(tx: Connection, judges: list[int]) -> dict[tuple[int, int], int | None]:
+def _said(
+    tx: Connection, judges: list[int], comparison_ids: list[int]
+) -> dict[tuple[int, int], int | None]:
     """(comparison id, annotator id) -> response that they hold for the better one."""
     table = schema.ratings
     query = select(table.c.comparison_id, table.c.annotator_id, table.c.preferred)
-    rows = _matching(tx, query.where(table.c.current), table.c.annotator_id, judges)
-    return {(row.comparison_id, row.annotator_id): row.preferred for row in rows}
+    rows = _matching(tx, query.where(table.c.current), table.c.comparison_id, comparison_ids)
+    wanted = set(judges)
+    return {
+        (row.comparison_id, row.annotator_id): row.preferred
+        for row in rows
+        if row.annotator_id in wanted
+    }
 
 
 def _rating(

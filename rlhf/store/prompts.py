@@ -16,11 +16,11 @@ from sqlalchemy.engine import Row
 from rlhf.errors import NotFound
 from rlhf.seeds import derived
 from rlhf.store import schema, validate
+from rlhf.store.adding import add_new
 
 Messages = list[dict[str, str]]
 
-LOOKUP = 500
-"""Digests per query when asking which prompts exist."""
+_PLAIN = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +63,38 @@ class Added:
 
 def add_prompts(tx: Connection, new: Sequence[NewPrompt], *, now: float | None = None) -> Added:
     """Store prompts that are not there yet. Raises InputError that names the field."""
-    rows: dict[str, dict[str, Any]] = {}
-    for one in new:
-        messages = validate.messages_field(one.messages)
-        if one.reference is not None:
-            validate.text_field(one.reference, "reference", longest=validate.RESPONSE_CHARS)
-        digest = digest_of(messages)
-        rows.setdefault(
-            digest,
-            {
-                "digest": digest,
-                "conversation": one.conversation or digest,
-                "messages": messages,
-                "reference": one.reference,
-                "source": validate.text_field(one.source, "source", longest=1000),
-                "split": one.split,
-                "meta": validate.json_field(dict(one.meta), "meta"),
-                "created_at": time.time() if now is None else now,
-            },
-        )
-    known = _known(tx, list(rows))
-    fresh = [row for digest, row in rows.items() if digest not in known]
-    if fresh:
-        tx.execute(schema.prompts.insert(), fresh)
-    return Added(added=len(fresh), duplicate=len(new) - len(fresh))
+    moment = time.time() if now is None else now
+    added = add_rows(tx, [row_of(one, moment) for one in new])
+    return Added(added=added, duplicate=len(new) - added)
+
+
+def row_of(one: NewPrompt, now: float) -> dict[str, Any]:
+    """A prompt checked, as `add_rows` takes it. Raises InputError that names the field."""
+    messages = validate.messages_field(one.messages)
+    if one.reference is not None:
+        validate.text_field(one.reference, "reference", longest=validate.RESPONSE_CHARS)
+    digest = digest_of(messages)
+    return {
+        "digest": digest,
+        "conversation": one.conversation or digest,
+        "messages": messages,
+        "reference": one.reference,
+        "source": validate.text_field(one.source, "source", longest=1000),
+        "split": one.split,
+        "meta": validate.json_field(dict(one.meta), "meta") if one.meta else {},
+        "created_at": now,
+    }
+
+
+def add_rows(tx: Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Store rows that `row_of` made, of which known ones change nothing; returns how many."""
+    return add_new(tx, schema.prompts, rows)
 
 
 def digest_of(messages: Messages) -> str:
     """SHA-256 of the conversation's roles and contents."""
     plain = [[message["role"], message["content"]] for message in messages]
-    return hashlib.sha256(json.dumps(plain, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(_PLAIN(plain).encode()).hexdigest()
 
 
 def prompt(tx: Connection, prompt_id: int) -> Prompt:
@@ -144,15 +146,6 @@ def count_prompts(tx: Connection) -> dict[str, int]:
     table = schema.prompts
     rows = tx.execute(select(table.c.split, func.count()).group_by(table.c.split))
     return {row[0]: row[1] for row in rows}
-
-
-def _known(tx: Connection, digests: list[str]) -> set[str]:
-    column = schema.prompts.c.digest
-    found: set[str] = set()
-    for start in range(0, len(digests), LOOKUP):
-        part = digests[start : start + LOOKUP]
-        found.update(tx.execute(select(column).where(column.in_(part))).scalars())
-    return found
 
 
 def _prompt(row: Row[Any]) -> Prompt:

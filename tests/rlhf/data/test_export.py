@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rlhf.data.export import AGAIN, NO_MAJORITY, ROWS, export, kto, preferences, sft
 from rlhf.data.ingest import ingest
+from rlhf.data.intake import Wanted
 from rlhf.data.verdicts import BOTH_BAD, TIE, no_order
 from rlhf.durable import file_digest
 from rlhf.errors import InputError, UsageError
@@ -114,7 +115,7 @@ def test_what_is_exported_can_be_ingested_elsewhere(
     other = tmp_path / "other"
     other.mkdir(mode=0o700)
     copy = open_store(other)
-    read = ingest(copy, [file], heldout_share=0.0).preferences
+    read = ingest(copy, [file], Wanted(heldout_share=0.0)).preferences
     assert read.added == 6
     with store.read() as tx, copy.read() as there:
         ours, theirs = manifests.labelled_now(tx), manifests.labelled_now(there)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhf.data.files import Row
-from rlhf.data.ingest import CONTRADICTING, SAME_TEXT, Preferences, ingest
+from rlhf.data.ingest import CONTRADICTING, Preferences, ingest
+from rlhf.data.intake import SAME_TEXT, Wanted
 from rlhf.data.judged import EMPTY_TURN, LATER, all_pairs
 from rlhf.data.shapes import shape
 from rlhf.errors import InputError
@@ -161,7 +162,7 @@ def test_the_same_file_again_adds_nothing(store: Store, file: Path) -> None:
 
 
 def test_imported_preferences_are_ratings_in_a_manifest(store: Store, file: Path) -> None:
-    ingest(store, [file], heldout_share=0.0)
+    ingest(store, [file], Wanted(heldout_share=0.0))
     with store.write() as tx:
         assert manifests.new_ratings_since(tx, None) == 9
         one = rounds.create_round(
