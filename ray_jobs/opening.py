@@ -27,7 +27,7 @@ from rlhf.store import Connection, Store, checkpoints, events, facts, known, ope
 from rlhf.store import prompts as prompt_rows
 
 STARTER_TRAIN, STARTER_HELDOUT = 2400, 600
-"""Prompts of the starter world that a new home is given, to rate and to evaluate on."""
+"""Prompts of the starter world for a home that was given none, to rate and to evaluate on."""
 STARTER_KNOWN = 40
 """Pairs of it whose better answer is known, to practise on and to check people by."""
 
@@ -69,7 +69,7 @@ def _first_opening(home: Path, store: Store, settings: Settings, base: str | Non
         )
         why = "the untouched base opens the first round"
         checkpoints.move_alias(tx, "champion", digest, None, "opening", why)
-        if base is None:
+        if base is None and not prompt_rows.count_prompts(tx):
             prompt_rows.add_prompts(tx, _starter_prompts(settings.seed))
             _add_known(tx, settings.seed)
         events.note(tx, "opening", "home_opened", "base", {"path": path, "champion": digest})

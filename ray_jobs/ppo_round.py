@@ -28,7 +28,7 @@ from rlhf import registry
 from rlhf.errors import RLHFError, UsageError
 from rlhf.ppo import stops
 from rlhf.registry import card
-from rlhf.store import Connection, checkpoints, prompts
+from rlhf.store import Connection, checkpoints, facts, prompts
 from rlhf.store.metrics import Sampled
 
 SMOOTHING = 5
@@ -131,8 +131,9 @@ def _check_start(step: Step, progress: Run, figures: dict[str, float]) -> None:
 
 
 def _untouched(step: Step) -> str:
+    """The untouched champion of the home's base: an adopted base has one of its own."""
     with step.store.read() as tx:
-        return checkpoints.resolve(tx, "v0").digest
+        return str(facts.get(tx, "untouched") or checkpoints.resolve(tx, "v0").digest)
 
 
 def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, float]) -> None:

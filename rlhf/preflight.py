@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import torch
-from jinja2.exceptions import TemplateError
 from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -22,14 +21,17 @@ from rlhf.models.adapters import lora_config
 from rlhf.models.base import PLAIN_CHAT_TEMPLATE, load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
 from rlhf.models.sampling import sample
-from rlhf.models.text import prompt_ids
+from rlhf.models.text import TemplateError, prompt_ids
 from rlhf.settings import Settings
 from rlhf.sft import MICRO_BATCH
 
 GIB = 2**30
 WORKER_GIB = 1.0
 """What a worker takes beside the weights: libraries, adapters, a batch's activations."""
-FAMILIES = ("gemma", "gpt2", "llama", "mistral", "phi", "qwen2")
+FAMILIES = (
+    *("gemma", "gemma2", "gemma3", "gemma3_text", "gpt2", "llama", "mistral"),
+    *("phi", "phi3", "qwen2", "qwen3"),
+)
 """Whose tiny models go through the tests."""
 STATES_PER_LAYER = 20
 """Hidden sizes that a layer keeps per token for the way back, the feed-forward's among them."""

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.utils import chat_template_utils
 
 from rlhf.settings import Sampling
 
 Messages = list[dict[str, str]]
+
+TemplateError: type[Exception] = chat_template_utils.jinja2.exceptions.TemplateError  # type: ignore[attr-defined]
+"""What a chat template raises for a conversation that it does not take (jinja2's)."""
 
 
 def prompt_ids(tokenizer: Tokenizer, messages: Messages, sampling: Sampling) -> list[int]:
@@ -28,7 +32,11 @@ def prompt_ids(tokenizer: Tokenizer, messages: Messages, sampling: Sampling) -> 
     ids = _render(tokenizer, turns)
     while len(ids) > sampling.max_prompt_tokens and len(turns) > first + 1:
         del turns[first]
-        ids = _render(tokenizer, turns)
+        try:
+            ids = _render(tokenizer, turns)
+        except TemplateError:  # some templates want a question first: drop on until there is one
+            if len(turns) == first + 1:
+                raise
     return ids[-sampling.max_prompt_tokens :]
 
 
@@ -69,8 +77,29 @@ def tokenizer_digest(tokenizer: Tokenizer) -> str:
     return digest.hexdigest()
 
 
+def written(tokenizer: Tokenizer, turns: Messages, *, asking: bool) -> str:
+    """Turns as text; `asking`: up to where the model's answer begins."""
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asking))
+
+
+def acceptable(tokenizer: Tokenizer, turns: Messages, *, asking: bool) -> tuple[Messages, str]:
+    """The conversation as the template takes it, and its text.
+
+    Some templates know no system turn (Gemma's): its words then open the first question. Raises
+    TemplateError where the template refuses that too.
+    """
+    try:
+        return turns, written(tokenizer, turns, asking=asking)
+    except TemplateError:
+        if len(turns) < 2 or turns[0]["role"] != "system" or turns[1]["role"] != "user":
+            raise
+        said = f"{turns[0]['content']}\n\n{turns[1]['content']}"
+        joined = [{**turns[1], "content": said}, *turns[2:]]
+        return joined, written(tokenizer, joined, asking=asking)
+
+
 def _render(tokenizer: Tokenizer, turns: Messages) -> list[int]:
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    _, text = acceptable(tokenizer, turns, asking=True)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.data.datasets import Example
-from rlhf.models.text import Messages
+from rlhf.models.text import Messages, TemplateError, acceptable, written
 
 IGNORED = -100
 """The label of a token that is read but not learned; torch's and TRL's."""
@@ -100,9 +99,9 @@ def chat_row(tokenizer: Tokenizer, messages: Messages) -> Row:
     """Ids and labels of a whole conversation.
 
     The last answer ends with the end-of-sequence token even where the template writes none there:
-    it is what ends an answer here. Raises jinja2's TemplateError where the template refuses.
+    it is what ends an answer here. Raises TemplateError where the template refuses.
     """
-    turns, text = _written_whole(tokenizer, messages)
+    turns, text = acceptable(tokenizer, messages, asking=False)
     spans = learned_spans(tokenizer, turns, text)
     unfinished = _without_eos(tokenizer, text, spans) if turns[-1]["role"] == "assistant" else False
     if unfinished:
@@ -134,7 +133,7 @@ def _start(tokenizer: Tokenizer, turns: Messages, at: int, text: str, least: int
     The second is for templates that write a past answer otherwise than one to be given, such as
     those that drop a chain of thought.
     """
-    before = _written(tokenizer, turns[:at], asking=True) if at else ""
+    before = written(tokenizer, turns[:at], asking=True) if at else ""
     if before and text.startswith(before):
         return len(before)
     found = text.find(turns[at]["content"].strip(), least)
@@ -143,7 +142,7 @@ def _start(tokenizer: Tokenizer, turns: Messages, at: int, text: str, least: int
 
 def _end(tokenizer: Tokenizer, turns: Messages, at: int, text: str, start: int) -> int:
     """Where the turn ends; else after its words and an end-of-sequence token that follows them."""
-    past = _written(tokenizer, turns[: at + 1], asking=False)
+    past = written(tokenizer, turns[: at + 1], asking=False)
     if text.startswith(past):
         return len(past)
     words = turns[at]["content"].strip()
@@ -197,23 +196,3 @@ def _oldest(turns: Messages, first: int) -> int:
     """How many of the oldest turns can go so that a question still begins; 0 for none."""
     starts = [at for at in range(first + 1, len(turns)) if turns[at]["role"] == "user"]
     return starts[0] - first if starts else 0
-
-
-def _written_whole(tokenizer: Tokenizer, messages: Messages) -> tuple[Messages, str]:
-    """The conversation as the template writes it.
-
-    Some templates know no system turn (Gemma's): its words then open the first question.
-    """
-    try:
-        return messages, _written(tokenizer, messages, asking=False)
-    except TemplateError:
-        if len(messages) < 2 or messages[0]["role"] != "system":
-            raise
-        said = f"{messages[0]['content']}\n\n{messages[1]['content']}"
-        turns = [{**messages[1], "content": said}, *messages[2:]]
-        return turns, _written(tokenizer, turns, asking=False)
-
-
-def _written(tokenizer: Tokenizer, turns: Messages, *, asking: bool) -> str:
-    """Turns as text; `asking`: up to where the model's answer begins."""
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asking))

@@ -66,6 +66,8 @@ class Seen:
     """Looks since the lowest."""
     looked: int = -1
     """The step of the last look."""
+    loss: float | None = None
+    """Mean of the training steps up to the last save, in nats per learned token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Fitted:
     """Steps behind the weights that were kept."""
     steps_planned: int
     train_loss: float | None
-    """Nats per learned token, in the last step that was logged."""
+    """Nats per learned token, the mean of the last steps that were logged together."""
     validation_loss: float | None
     """Of the weights that were kept; None without validation rows."""
     validation_loss_before: float | None
@@ -143,7 +145,7 @@ def fit(
         steps=done,
         steps_planned=steps,
         best_step=watch.seen.best_step if validation else done,
-        train_loss=watch.loss,
+        train_loss=watch.seen.loss,
         validation_loss=watch.seen.lowest,
         validation_loss_before=watch.seen.before,
     )
@@ -243,7 +245,7 @@ def _arguments(settings: SFT, steps: int, seed: int, folder: Path, *, watched: b
         save_strategy="steps",
         save_steps=settings.save_every,
         logging_strategy="steps",
-        logging_steps=10,
+        logging_steps=min(settings.save_every, steps),  # what a kill loses, it begins anew
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
         use_cpu=not torch.cuda.is_available(),
@@ -284,7 +286,6 @@ class _Watch(TrainerCallback):
 
     def __init__(self, model: PeftModel, folder: Path, patience: int, progress: Progress) -> None:
         self.seen = Seen()
-        self.loss: float | None = None
         self._model, self._folder, self._patience, self._progress = (
             model,
             folder,
@@ -333,9 +334,8 @@ class _Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """The mean loss of the last steps is in the newest entry that has one."""
-        self.loss = next(
-            (entry["loss"] for entry in reversed(state.log_history) if "loss" in entry), self.loss
-        )
+        logged = (entry["loss"] for entry in reversed(state.log_history) if "loss" in entry)
+        self.seen.loss = next(logged, self.seen.loss)
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any

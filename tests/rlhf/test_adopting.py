@@ -10,7 +10,7 @@ import torch
 
 from rlhf import registry
 from rlhf.adopting import Adopted, adopt
-from rlhf.errors import NotFound, UsageError
+from rlhf.errors import NotFound, RLHFError, UsageError
 from rlhf.home import make_home, sole_service
 from rlhf.models.base import base_identity, load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
@@ -61,6 +61,37 @@ def test_the_new_base_and_its_champion_answer_as_the_checkpoint_did(
         assert checkpoints.alias(tx, "champion") == made.champion.digest
         assert checkpoints.alias(tx, "previous") is None
     assert list((home / "tmp").iterdir()) == []
+
+
+def test_adopting_the_untouched_version_of_before_takes_it_back(
+    store: Store, home: Path, tuned: RoleModel, tiny_llama: Path
+) -> None:
+    made = adopted(store, home)
+    with store.read() as tx:
+        assert facts.get(tx, "untouched") == made.champion.digest
+    back = adopted(store, home, "v0")
+    assert back.base == base_identity(tiny_llama)
+    with store.read() as tx:
+        assert facts.get(tx, "base")["path"] == str(tiny_llama)
+        v0 = checkpoints.resolve(tx, "v0").digest
+        assert checkpoints.alias(tx, "champion") == facts.get(tx, "untouched") == v0
+    again = adopted(store, home)
+    assert again.champion.digest == made.champion.digest
+
+
+def test_a_merged_model_that_answers_otherwise_is_not_taken(
+    store: Store, home: Path, tuned: RoleModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgets_the_adapter(folder: Path, base: str) -> None:
+        load_base(base).save_pretrained(folder)
+        load_tokenizer(base).save_pretrained(folder)
+        (folder / "adapter_config.json").unlink()
+
+    monkeypatch.setattr("rlhf.adopting.merge_in_place", forgets_the_adapter)
+    with pytest.raises(RLHFError, match="answers differently from v1"):
+        adopted(store, home)
+    with store.read() as tx:
+        assert checkpoints.alias(tx, "champion") == checkpoints.resolve(tx, "v0").digest
 
 
 def test_what_cannot_be_adopted_is_said(store: Store, home: Path, tuned: RoleModel) -> None:
