@@ -160,4 +160,4 @@ def test_progress_counts_bytes_then_rows(tmp_path: Path, store: Store) -> None:
     told: list[tuple[int, int, str]] = []
     ingest(store, [file], progress=lambda *step: told.append(step))
     size = file.stat().st_size
-    assert told == [(size, size, "a.jsonl"), (size, size, "a.jsonl"), (2, 2, "rows stored")]
+    assert told == [(size, size, "bytes, a.jsonl")] * 2 + [(2, 2, "rows stored")]
