@@ -105,7 +105,7 @@ def _take_in(paths: Sequence[Path], wanted: Wanted, home: Path | None, *, as_jso
     from rlhf.settings import home_folder
 
     with opened_or_made(home) as store, progress_bar("ingest") as bar:
-        told = take_in(store, paths, wanted, room=home_folder(home), progress=bar)
+        told = take_in(store, paths, wanted, room=home_folder(home) / "tmp", progress=bar)
     if as_json:
         show_json(asdict(told))
     else:

@@ -111,7 +111,7 @@ def _read(
 
         def watch(done: int, before: int = before, name: str = file.name) -> None:
             if progress:
-                progress(before + done, total, name)
+                progress(before + done, total, f"bytes, {name}")
 
         for found in take_in(file, wanted, now, watch):
             tally.add(found)

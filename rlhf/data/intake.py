@@ -20,6 +20,7 @@ from rlhf.data.splits import conversation_of, split_of
 from rlhf.data.turns import line_transcript
 from rlhf.errors import InputError
 from rlhf.store import validate
+from rlhf.store.adding import DriverRow
 from rlhf.store.imports import Imported
 from rlhf.store.passages import NewPassage
 from rlhf.store.prompts import NewPrompt, row_of
@@ -49,7 +50,7 @@ class Found:
     """What one row holds."""
 
     form: str
-    prompts: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[DriverRow] = field(default_factory=list)
     """As the store takes them."""
     judged: list[Imported] = field(default_factory=list)
     passages: list[NewPassage] = field(default_factory=list)
@@ -211,7 +212,7 @@ _AS: dict[As | None, Callable[[Shaped], Shaped | None]] = {
 }
 
 
-def _prompt(shaped: Shaped, file: Path, heldout_share: float, now: float) -> dict[str, Any]:
+def _prompt(shaped: Shaped, file: Path, heldout_share: float, now: float) -> DriverRow:
     if not any(one["role"] == "user" for one in shaped.messages):
         raise InputError("must have a user turn", field="messages")
     new = NewPrompt(

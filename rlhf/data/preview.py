@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def _sample(found: Found) -> str:
     if found.passages:
         return shown(found.passages[0].text, LONGEST_SAMPLE)
     first = found.prompts[0]
-    said = [f"{one['role']}: {one['content']}" for one in first["messages"]]
+    said = [f"{one['role']}: {one['content']}" for one in json.loads(first["messages"])]
     if first["reference"] is not None:
         said.append(f"assistant: {first['reference']}")
     return shown(" | ".join(said), LONGEST_SAMPLE)

@@ -55,7 +55,7 @@ def form_of(record: Record) -> Form:
             return form
     raise InputError(
         f"has no prompt; columns found: {columns_shown(record)}",
-        fix=f"Name one of them {', '.join(SHAPES)}",
+        fix=f"Name one {', '.join(list(SHAPES)[1:])}, or say which it is by --map column=field",
     )
 
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rlhf.data.intake import Found
 from rlhf.errors import RLHFError
 from rlhf.store import passages
+from rlhf.store.adding import DriverRow
 from rlhf.store.imports import Imported
 
 TOGETHER = 2000
@@ -30,8 +30,8 @@ class Batch:
     """Rows as the store takes them; preferences by the name of their file."""
 
     rows: int = 0
-    prompts: list[dict[str, Any]] = field(default_factory=list)
-    passages: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[DriverRow] = field(default_factory=list)
+    passages: list[DriverRow] = field(default_factory=list)
     judged: dict[str, list[Imported]] = field(default_factory=dict)
 
 

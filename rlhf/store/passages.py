@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from rlhf.store import schema, validate
-from rlhf.store.adding import add_new
+from rlhf.store.adding import DriverRow, add_new, as_json
 
 PASSAGE_CHARS = 10_000
 
@@ -37,7 +37,7 @@ def add_passages(tx: Connection, new: Sequence[NewPassage], *, now: float | None
     return add_rows(tx, [row_of(one, moment) for one in new])
 
 
-def row_of(one: NewPassage, now: float) -> dict[str, Any]:
+def row_of(one: NewPassage, now: float) -> DriverRow:
     """A passage checked, as `add_rows` takes it. Raises InputError that names the field."""
     text = validate.text_field(one.text, "text", longest=PASSAGE_CHARS)
     return {
@@ -46,12 +46,12 @@ def row_of(one: NewPassage, now: float) -> dict[str, Any]:
         "place": one.place,
         "text": text,
         "source": validate.text_field(one.source, "source", longest=1000),
-        "meta": validate.json_field(dict(one.meta), "meta") if one.meta else {},
+        "meta": as_json(validate.json_field(dict(one.meta), "meta")) if one.meta else "{}",
         "created_at": now,
     }
 
 
-def add_rows(tx: Connection, rows: Sequence[dict[str, Any]]) -> int:
+def add_rows(tx: Connection, rows: Sequence[DriverRow]) -> int:
     """Store rows that `row_of` made, of which known ones change nothing; returns how many."""
     return add_new(tx, schema.passages, rows)
 

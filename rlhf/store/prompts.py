@@ -16,7 +16,7 @@ from sqlalchemy.engine import Row
 from rlhf.errors import NotFound
 from rlhf.seeds import derived
 from rlhf.store import schema, validate
-from rlhf.store.adding import add_new
+from rlhf.store.adding import DriverRow, add_new, as_json
 
 Messages = list[dict[str, str]]
 
@@ -68,7 +68,7 @@ def add_prompts(tx: Connection, new: Sequence[NewPrompt], *, now: float | None =
     return Added(added=added, duplicate=len(new) - added)
 
 
-def row_of(one: NewPrompt, now: float) -> dict[str, Any]:
+def row_of(one: NewPrompt, now: float) -> DriverRow:
     """A prompt checked, as `add_rows` takes it. Raises InputError that names the field."""
     messages = validate.messages_field(one.messages)
     if one.reference is not None:
@@ -77,16 +77,16 @@ def row_of(one: NewPrompt, now: float) -> dict[str, Any]:
     return {
         "digest": digest,
         "conversation": one.conversation or digest,
-        "messages": messages,
+        "messages": as_json(messages),
         "reference": one.reference,
         "source": validate.text_field(one.source, "source", longest=1000),
         "split": one.split,
-        "meta": validate.json_field(dict(one.meta), "meta") if one.meta else {},
+        "meta": as_json(validate.json_field(dict(one.meta), "meta")) if one.meta else "{}",
         "created_at": now,
     }
 
 
-def add_rows(tx: Connection, rows: Sequence[dict[str, Any]]) -> int:
+def add_rows(tx: Connection, rows: Sequence[DriverRow]) -> int:
     """Store rows that `row_of` made, of which known ones change nothing; returns how many."""
     return add_new(tx, schema.prompts, rows)
 

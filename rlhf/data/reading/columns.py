@@ -16,6 +16,8 @@ from rlhf.errors import InputError
 
 TOGETHER = 1000
 """Rows that are made plain at once."""
+ROWS_FLOOR = 1_000_000
+"""Beyond it a row takes at least a byte; where all are alike, a kilobyte may hold a billion."""
 BROKEN = (pa.ArrowException, OSError, ValueError, ArithmeticError, LookupError, TypeError)
 """What pyarrow raises for files that are not what they say."""
 
@@ -44,6 +46,12 @@ def _rows(parquet: pq.ParquetFile, file: Path, watch: Watch | None) -> Iterator[
     unpacks = sum(parquet.metadata.row_group(at).total_byte_size for at in groups)
     if unpacks > max(UNPACKED_FLOOR, UNPACKED_TIMES * size):
         raise InputError(f"unpacks to {unpacks >> 20} MB from {size} bytes", file=file)
+    if parquet.metadata.num_rows > max(ROWS_FLOOR, size):
+        raise InputError(
+            f"has {parquet.metadata.num_rows:,} rows in {size:,} bytes, all of them alike",
+            file=file,
+            fix="Give each row once",
+        )
     if len(schema) > MOST_COLUMNS:
         raise InputError(f"has {len(schema)} columns, more than {MOST_COLUMNS}", file=file)
     if len(set(schema.names)) < len(schema):

@@ -88,4 +88,4 @@ def _in_words(broken: csv.Error) -> str:
         return f"a cell has more than {LONGEST_ROW:,} characters; a quote may not be closed"
     if "new-line character" in reason:
         return "has a carriage return inside a cell that is not quoted"
-    return f"is no row of a table ({reason})"
+    return f"is no row of a table ({shown(reason)})"

@@ -197,6 +197,9 @@ CASES: dict[str, Case] = {
         "a.parquet", lambda file: without(file, first=30), "Parquet"
     ),
     "Parquet with a broken footer": Case("a.parquet", flipped, "Parquet"),
+    "a Parquet bomb of rows": Case(
+        "a.parquet", table(prompt=pa.nulls(3_000_000, pa.string())), "3,000,000 rows in"
+    ),
     "a Parquet bomb": Case("a.parquet", parquet_bomb, "unpacks to 128 MB"),
     "text named Parquet": Case("a.parquet", GOOD, "cannot be read as Parquet"),
     # places

@@ -13,7 +13,7 @@ from rlhf.data.finding import find_files
 from rlhf.data.ingest import ingest
 from rlhf.data.intake import As, Wanted
 from rlhf.data.preview import preview
-from rlhf.store import Store, prompts
+from rlhf.store import Store, open_store, people, prompts
 
 TALK = "Customer: Hi, my parcel is late.\nIt was due Monday.\n\nAgent: Sorry! It comes today.\n"
 TURNS = [{"role": "user", "content": "Hi, my parcel is late.\nIt was due Monday."}]
@@ -160,4 +160,27 @@ def test_progress_counts_bytes_then_rows(tmp_path: Path, store: Store) -> None:
     told: list[tuple[int, int, str]] = []
     ingest(store, [file], progress=lambda *step: told.append(step))
     size = file.stat().st_size
-    assert told == [(size, size, "a.jsonl"), (size, size, "a.jsonl"), (2, 2, "rows stored")]
+    assert told == [(size, size, "bytes, a.jsonl")] * 2 + [(2, 2, "rows stored")]
+
+
+def test_others_may_write_while_files_are_read(tmp_path: Path, home: Path, store: Store) -> None:
+    def write_too(_: int, __: int, what: str) -> None:
+        if what.startswith("bytes"):
+            with open_store(home).write() as tx:
+                people.add_person(tx, f"person {len(people.people(tx))}", "annotator")
+
+    ingest(store, [write(tmp_path, "a.jsonl", lines({"prompt": "One?"}))], progress=write_too)
+    with store.read() as tx:
+        assert len(people.people(tx)) == 2
+
+
+def test_an_ingest_that_is_broken_off_while_storing_leaves_nothing(
+    tmp_path: Path, store: Store
+) -> None:
+    def break_off(_: int, __: int, what: str) -> None:
+        if what == "rows stored":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(store, [write(tmp_path, "a.jsonl", lines({"prompt": "One?"}))], progress=break_off)
+    assert stored(store) == []
