@@ -46,7 +46,8 @@ def adopt(store: Store, home: Path, ref: str, settings: Settings) -> Adopted:
         identity = _merged(home, wanted)
         digest = registry.publish(home, untouched(home, identity, settings))
         with store.write() as tx:
-            facts.put(tx, "base", {**asdict(identity), "starter": False})
+            starter = facts.get(tx, "base")["starter"]
+            facts.put(tx, "base", {**asdict(identity), "starter": starter})
             champion = checkpoints.record_checkpoint(
                 tx,
                 digest=digest,
