@@ -16,7 +16,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from rlhf import registry, starter
+from rlhf import registry
 from rlhf.durable import move_into_place
 from rlhf.errors import RLHFError, UsageError
 from rlhf.home import sole_service
@@ -91,8 +91,8 @@ def _gone_back(store: Store, wanted: Checkpoint) -> Adopted:
 
 def _stand_on(tx: Connection, champion: Checkpoint, base: BaseIdentity, why: str) -> None:
     """The home's base, and the champion that is untouched on it, in one transaction."""
-    is_starter = base.path == str(starter.MODEL_PATH)
-    facts.put(tx, "base", {**asdict(base), "starter": is_starter})
+    world = facts.get(tx, "base")["starter"]
+    facts.put(tx, "base", {**asdict(base), "starter": world})
     facts.put(tx, "untouched", champion.digest)
     before = checkpoints.alias(tx, "champion")
     checkpoints.move_alias(tx, "champion", champion.digest, before, "command line", why)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -55,6 +56,7 @@ def main() -> None:
     """Run a command; an error for people is one line on stderr, and its exit code."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    warnings.simplefilter("ignore", FutureWarning)
     try:
         app(prog_name="rlhf")
     except RLHFError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from peft import PeftModel
@@ -14,9 +13,7 @@ from rlhf.models.role_files import ADAPTER, ADAPTER_CONFIG
 def merge_in_place(folder: Path, base: str) -> None:
     """Replace the adapter in `folder` by the full model: safetensors, config and tokenizer."""
     adapted = PeftModel.from_pretrained(load_base(base, device="cpu"), str(folder))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # transformers warns of a name of its own
-        adapted.merge_and_unload().save_pretrained(folder)
+    adapted.merge_and_unload().save_pretrained(folder)
     load_tokenizer(base).save_pretrained(folder)
     for name in (ADAPTER, ADAPTER_CONFIG):
         (folder / name).unlink()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from ray_jobs import tether
+from ray_jobs import sft_job, tether
 from rlhf import registry
+from rlhf.data.datasets import latest
+from rlhf.errors import NotFound, UsageError
+from rlhf.home import make_home
+from rlhf.settings import Settings, load_settings
+from rlhf.sft import job
 from rlhf.store import checkpoints, open_store
 from tests.killed_sft import examples
 from tests.live_service import LOOK_S
@@ -56,6 +62,49 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> tupl
     home = tmp_path_factory.mktemp("sft") / "home"
     prepared(home)
     return home, trained(home, tiny_llama)
+
+
+def quiet(done: int, total: int, text: str) -> None:
+    """Nobody watches."""
+
+
+def test_what_cannot_be_trained_is_said_before_anything_starts(
+    home: Path, tiny_llama: Path
+) -> None:
+    make_home(home)
+    asked = {"dataset": None, "base": str(tiny_llama)}
+    with pytest.raises(UsageError, match="Run `rlhf clean` first"):
+        sft_job.run(home, asked, quiet)
+    with pytest.raises(NotFound, match="no data set's digest begins with 1234"):
+        sft_job.run(home, {**asked, "dataset": "1234"}, quiet)
+    prepared(home)
+    with (
+        sft_job.prepared(home, asked, quiet),
+        pytest.raises(UsageError, match="another fine-tuning runs"),
+    ):
+        sft_job.run(home, asked, quiet)
+
+
+def test_a_data_set_without_answers_is_refused(home: Path, tiny_llama: Path) -> None:
+    unanswered = [replace(one, messages=one.messages[:1]) for one in examples(3)]
+    home_with_data(home, unanswered, [])
+    store = open_store(home)
+    data = latest(store, home)
+    store.close()
+    with pytest.raises(UsageError, match="no answer or passage to learn from"):
+        job.train(str(tiny_llama), data, home / "tmp" / "work", Settings(), quiet)
+
+
+def test_without_validation_rows_the_last_weights_are_kept(home: Path, tiny_llama: Path) -> None:
+    home_with_data(home, examples(20), [])
+    store = open_store(home)
+    data = latest(store, home)
+    store.close()
+    work = home / "tmp" / "work"
+    figures = job.train(str(tiny_llama), data, work, load_settings(home), quiet)
+    assert figures["best_step"] == figures["steps"] == 10
+    assert figures["validation_loss"] is figures["perplexity"] is None
+    assert job.train(str(tiny_llama), data, work, load_settings(home), quiet) == figures
 
 
 @pytest.mark.slow
