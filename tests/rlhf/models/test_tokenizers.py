@@ -99,3 +99,21 @@ def test_padding_stands_where_it_should() -> None:
     assert (ids.tolist(), mask.tolist()) == ([[5, 6], [7, 0]], [[1, 1], [1, 0]])
     ids, mask = left_pad([[5, 6], [7]])
     assert (ids.tolist(), mask.tolist()) == ([[5, 6], [0, 7]], [[1, 1], [0, 1]])
+
+
+def test_a_system_turn_that_the_template_refuses_opens_the_question(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = changed(tiny_llama, tmp_path / "model")
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+        "{{ raise_exception('turns must alternate, a question first') }}{% endif %}"
+        "{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    )
+    tokenizer = load_tokenizer(folder)
+    told = tokenizer.decode(prompt_ids(tokenizer, TALK, Sampling()))
+    assert told == "<|user|>be kind\n\nand you?<|end|><|assistant|>"
+    talk = [*TALK, {"role": "assistant", "content": "fine " * 20}, TALK[1]]
+    kept = tokenizer.decode(prompt_ids(tokenizer, talk, Sampling(max_prompt_tokens=60)))
+    assert kept == told, "the oldest exchange goes, and no answer without its question is left"
