@@ -95,11 +95,8 @@ def prompts(split: Literal["train", "heldout"], count: int, seed: int) -> list[W
     return found
 
 
-def corpus(count: int, seed: int, *, weighed: bool = False) -> Iterator[Conversation]:
-    """`count` conversations over all intents and phrasings, with answers in the mix of STYLES.
-
-    With `weighed`, customers who react count stars by how much a fault hurts.
-    """
+def corpus(count: int, seed: int) -> Iterator[Conversation]:
+    """`count` conversations over all intents and phrasings, with answers in the mix of STYLES."""
     rng = Random(f"corpus {seed}")
     for _ in range(count):
         intent, style = rng.choice(list(INTENTS)), pick_style(rng)
@@ -107,13 +104,10 @@ def corpus(count: int, seed: int, *, weighed: bool = False) -> Iterator[Conversa
         question = [*_before(intent, rng), ask]
         if rng.random() < MEDLEY_SHARE:
             said = medley(intent, rng)
-            yield _answered(
-                question, intent, said, rng, reacts=True, learned=False, weighed=weighed
-            )
+            yield _answered(question, intent, said, rng, reacts=True, learned=False)
         else:
             said = answer(intent, style, rng)
-            reacts = rng.random() < REACTION_SHARE
-            yield _answered(question, intent, said, rng, reacts=reacts, weighed=weighed)
+            yield _answered(question, intent, said, rng, reacts=rng.random() < REACTION_SHARE)
 
 
 def lessons(count: int, seed: int) -> Iterator[Conversation]:
@@ -152,12 +146,10 @@ def questions(count: int, seed: int) -> list[WorldPrompt]:
     return asked
 
 
-def heard(prompt: WorldPrompt, said: str, rng: Random, *, weighed: bool) -> Conversation:
+def heard(prompt: WorldPrompt, said: str, rng: Random) -> Conversation:
     """A customer's reaction to an answer that is judged and not learned."""
     intent = prompt.meta["intent"]
-    return _answered(
-        prompt.messages, intent, said, rng, reacts=True, learned=False, weighed=weighed
-    )
+    return _answered(prompt.messages, intent, said, rng, reacts=True, learned=False)
 
 
 def _answered(
@@ -168,13 +160,12 @@ def _answered(
     *,
     reacts: bool,
     learned: bool = True,
-    weighed: bool = False,
 ) -> Conversation:
     """A conversation that goes on with an answer; `learned` is whether the base is to say it."""
     messages = [*question, {"role": "assistant", "content": said}]
     weights = [*(float(m["role"] == "assistant") for m in question), float(learned)]
     if reacts:
-        heard, reply = reaction(asked, said, rng, weighed=weighed)
+        heard, reply = reaction(asked, said, rng)
         messages += [
             {"role": "user", "content": heard},
             {"role": "assistant", "content": reply},
