@@ -1,7 +1,7 @@
 """Make the starter from a seed: tokenizer, training from scratch, figures, model card.
 
-`rlhf starter build` calls this. It runs on one thread (see `training`), takes about three quarters
-of an hour, and gives the same bits on the same kind of CPU with the same library versions.
+`rlhf starter build` calls this. It runs on one thread (see `training`), takes between one and two
+hours, and gives the same bits on the same kind of CPU with the same library versions.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Recipe:
     corpus_steps: int = 8000
     """Steps on the corpus in all styles, where it learns its manners, good and bad."""
     own_steps: int = 5000
-    """Steps half on the corpus, half on what customers say to answers that the model itself gave."""
+    """Steps half on the corpus, half on what customers say to the model's own answers."""
     batch_size: int = 32
     unseen_conversations: int = 500
     sampled_prompts: int = 600

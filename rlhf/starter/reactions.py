@@ -79,7 +79,7 @@ def faults(asked: str, text: str) -> Iterator[tuple[str, str]]:
             yield "again", asked
         elif one.kind in {"rude", "filler"}:
             yield one.kind, asked
-        elif one.kind == "opening" and place > 0 or one.kind == "closing" and said[place + 1 :]:
+        elif place > 0 if one.kind == "opening" else one.kind == "closing" and said[place + 1 :]:
             yield "filler", asked
         elif one.intent is not None and one.intent != asked:
             yield "other", one.intent

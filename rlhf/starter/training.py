@@ -107,8 +107,9 @@ def train(
     Muon (Jordan 2024, as in torch) moves the matrices between layers and AdamW the rest: on this
     model it reaches AdamW's loss in about four fifths of the steps.
 
-    `pace` multiplies both learning rates. `stream` gives one batch per step; `progress` gets the steps done and the weighted loss in nats
-    per token. Rows are padded on the right, which causal attention never sees.
+    `pace` multiplies both learning rates. `stream` gives one batch per step; `progress` gets the
+    steps done and the weighted loss in nats per token. Rows are padded on the right, which causal
+    attention never sees.
     """
     inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     outer = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]

@@ -20,7 +20,7 @@ from rlhf.starter import MODEL_PATH
 from rlhf.starter.figures import quality, sample
 from rlhf.starter.world import prompts
 
-SHA256 = "380363b051785ef1a4574bcaa94452110fc647888491b73fafb6ed07ee593b52"
+SHA256 = "3f5305606b942a7ca093fd59347240b624d016a649ed25d302ebc376ec9d84bc"
 
 TALK = [
     {"role": "system", "content": "You are the help desk."},
