@@ -129,8 +129,11 @@ def _dataset(tx: Connection, digest: str) -> list[str]:
         parts.append(table(columns, rows))
     actions = [
         (what, reason, count)
-        for what in ("dropped", "changed", "masked")
+        for what in ("dropped", "changed")
         for reason, count in (report.get(what) or {}).items()
+    ]
+    actions += [
+        ("masked", kind, counted["rows"]) for kind, counted in (report.get("masked") or {}).items()
     ]
     if actions:
         parts.append(table(("cleaning", "why", "rows"), actions))
