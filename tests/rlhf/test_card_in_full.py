@@ -32,7 +32,9 @@ def filled(store: Store) -> Store:
         facts.put(tx, "base", {**BASE, "starter": True})
         report = {
             "rows": 12, "kept": 9, "splits": {"train": 7, "validation": 1, "test": 1},
-            "dropped": {"exact duplicate": 3}, "changed": {}, "masked": {"email": {"rows": 2, "values": 5}},
+            "dropped": {"exact duplicate": 3},
+            "changed": {},
+            "masked": {"email": {"rows": 2, "values": 5}},
             "tables": {"source": [{"name": HOSTILE, "before": 12, "after": 9, "train": 7}]},
         }  # fmt: skip
         datasets.record_dataset(tx, digest="d" * 64, settings={}, report=report)
