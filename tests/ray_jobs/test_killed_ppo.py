@@ -14,7 +14,6 @@ from rlhf.ppo.stops import WINDOW
 from rlhf.rounds import State
 from rlhf.store import metrics, open_store, rounds, schema
 from tests.killed_ppo import (
-    ITERATIONS,
     before_ppo,
     candidate,
     candidate_after_a_kill,
@@ -23,6 +22,9 @@ from tests.killed_ppo import (
 )
 
 KILLS = 4
+BUDGET = 1e-9
+"""Nats that any policy goes beyond as soon as its estimated KL is above 0 at all."""
+LONGER = 2 * WINDOW + 2
 ADAPTER = "adapter_model.safetensors"
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
@@ -48,7 +50,7 @@ def test_a_run_that_is_stopped_says_why_and_publishes_its_best_policy(
     ready: Path, tmp_path: Path
 ) -> None:
     stopped, best = tmp_path / "stopped", tmp_path / "best"
-    digest = finished(ready, stopped, kl_budget=1e-9)
+    digest = finished(ready, stopped, kl_budget=BUDGET, iterations=LONGER)
     store = open_store(stopped)
     with store.read() as tx:
         step = rounds.step(tx, 1, State.PPO)
@@ -56,7 +58,11 @@ def test_a_run_that_is_stopped_says_why_and_publishes_its_best_policy(
     store.close()
     assert step is not None
     assert step.output is not None
-    assert step.output["iterations"] == WINDOW < ITERATIONS
+    kl = [figures["objective/kl"] for _, figures in told]
+    over = next(
+        end for end in range(WINDOW, LONGER) if fmean(kl[end - WINDOW : end]) - kl[0] > BUDGET
+    )
+    assert step.output["iterations"] == len(told) == over < LONGER
     assert "over the budget of 1e-09" in step.output["stopped"]
     held = [figures["objective/holdout"] for _, figures in told]
     means = [fmean(held[max(0, end - SMOOTHING) : end]) for end in range(1, len(held) + 1)]
