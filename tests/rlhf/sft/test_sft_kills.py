@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rlhf.durable import file_digest
+from rlhf.models import role_files
 from rlhf.models.role_files import ADAPTER
 from rlhf.sft import training
 from tests.killed_sft import SETTINGS, train
@@ -23,7 +24,7 @@ KILLS: dict[str, list[tuple[Any, str, int]]] = {
     "between two saves": [(training._Watch, "on_step_end", 4), (training._Watch, "on_step_end", 1)],
     "before the first look": [(training._Watch, "on_evaluate", 0)],
     "while it looks": [(training._Watch, "on_evaluate", 3)],
-    "before the best weights are written": [(training.role_files, "write_adapter", 0)],
+    "before the best weights are written": [(role_files, "write_adapter", 0)],
     "at random": [(training._Watch, "on_step_end", random.Random(7).randrange(11))],
 }
 """Where, and after how many times there."""
