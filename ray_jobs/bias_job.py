@@ -18,6 +18,7 @@ import ray
 from ray_jobs.answering import CHUNK, Answerer, Mind, Question, threads_per_worker
 from ray_jobs.cluster import cluster, start_actors
 from ray_jobs.driver import Progress, serve
+from ray_jobs.examining import HOLDOUT
 from reward.scoring import Encoder, score_ids
 from rlhf import registry
 from rlhf.evaluation.bias import publishing
@@ -35,8 +36,6 @@ from rlhf.evaluation.bias.report import Circumstances, RewardScores, Subject, ju
 from rlhf.models.text import prompt_ids
 from rlhf.settings import Settings, load_settings
 from rlhf.store import Store, checkpoints, evaluations, facts, open_store, prompts
-
-HOLDOUT = "holdout"
 
 
 @dataclass(frozen=True, slots=True)
