@@ -17,6 +17,7 @@ from rlhf.evaluation.words import (
     strength_in_words,
     strengths_told,
 )
+from rlhf.markdown import inline, table
 
 SHOWN = 5
 """Prompts per pair and kind of difference that the page of text holds; the JSON has more."""
@@ -37,13 +38,7 @@ def markdown(report: Report, *, title: str, plots: Sequence[str] = ()) -> str:
         parts += ["## Plots", *(f"![{name.removesuffix('.png')}]({name})" for name in plots)]
     if report["differing"]:
         parts += ["## Where they differ most", *_differing(report)]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; what would end a cell is escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
 
 
 def fenced(text: str) -> str:
@@ -51,10 +46,6 @@ def fenced(text: str) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
-
-
-def _cell(value: object) -> str:
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", str(value)).replace("\n", " ")
 
 
 def _about(report: Report) -> str:
@@ -67,7 +58,7 @@ def _about(report: Report) -> str:
 
 
 def _notes(report: Report) -> list[str]:
-    return ["\n".join(f"- {_cell(note)}" for note in report["notes"])] if report["notes"] else []
+    return ["\n".join(f"- {inline(note)}" for note in report["notes"])] if report["notes"] else []
 
 
 def _figures(report: Report) -> str:
