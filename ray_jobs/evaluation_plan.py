@@ -114,7 +114,7 @@ def _asked(
     count = request.prompts or settings.evaluation.prompts
     if request.dataset:
         data = dataset(store, home, request.dataset)
-        chats = [one for one in rows(data, "test") if one.kind == "chat"]
+        chats = [one for one in rows(data, "test") if one.kind != "passage"]
         chats.sort(key=lambda one: derived(settings.seed, one.row))
         told = tuple(
             Asked(one.row, one.messages[:-1], one.messages[-1]["content"])

@@ -119,7 +119,8 @@ def _show_report(told: Report) -> None:
     splits = ", ".join(f"{count} {split}" for split, count in sorted(told.splits.items()))
     if told.prompts or not told.passages:
         aside = f" ({splits})" if splits else ""
-        show(f"{told.added} prompts added, {told.duplicates} known already{aside}")
+        other = f"{told.other_answers} other answers to known ones, " if told.other_answers else ""
+        show(f"{told.added} prompts added, {other}{told.duplicates} known already{aside}")
     if told.passages:
         show(f"{told.passages_added} passages added, {told.passages_known} known already")
     if told.preferences.rankings:

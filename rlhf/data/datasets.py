@@ -58,7 +58,7 @@ BATCH = 1000
 class Example:
     """One row to learn from or to be measured on."""
 
-    kind: Literal["chat", "passage"]
+    kind: stored.Kind
     messages: Messages
     """The whole conversation with the final answer; empty for a passage."""
     text: str
@@ -66,7 +66,7 @@ class Example:
     source: str
     conversation: str
     row: int
-    """The id of the raw row in `prompts` or `passages`."""
+    """The id of the raw row among those of its kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from rlhf.data.finding import find_files
 from rlhf.data.intake import Tally, Wanted, take_in
 from rlhf.data.spool import Spool
-from rlhf.store import Store, passages, prompts
+from rlhf.store import Store, answers, passages, prompts
 from rlhf.store.imports import add_preferences
 
 Progress = Callable[[int, int, str], None]
@@ -42,8 +42,8 @@ class Preferences:
 class Report:
     """What came of an ingest.
 
-    rows = those that gave something + the sum of `dropped`; prompts = added + duplicates, and
-    splits add up to prompts; passages = passages_added + passages_known.
+    rows = those that gave something + the sum of `dropped`; prompts = added + other_answers
+    + duplicates, and splits add up to prompts; passages = passages_added + passages_known.
     """
 
     files: int
@@ -56,7 +56,10 @@ class Report:
     prompts: int
     """Prompts in the records: one each, more in a tree, none in one that is dropped."""
     added: int
+    other_answers: int
+    """Prompts that were there, with an answer that was not."""
     duplicates: int
+    """Prompts that were there, without an answer or with one that was there too."""
     splits: dict[str, int]
     """Prompts per split, duplicates included."""
     passages: int
@@ -68,6 +71,7 @@ class Report:
 @dataclass(slots=True)
 class _Stored:
     prompts: int = 0
+    answers: int = 0
     passages: int = 0
     added: int = 0
     known: int = 0
@@ -132,7 +136,10 @@ def _store(store: Store, spool: Spool, rows: int, now: float, progress: Progress
     stored, done = _Stored(), 0
     with store.write() as tx:
         for batch in spool.batches():
-            stored.prompts += prompts.add_rows(tx, batch.prompts)
+            fresh = prompts.add_rows(tx, batch.prompts)
+            stored.prompts += fresh
+            if fresh < len(batch.prompts):
+                stored.answers += answers.add_others(tx, batch.prompts)
             stored.passages += passages.add_rows(tx, batch.passages)
             for source, judged in batch.judged.items():
                 kept = add_preferences(tx, source, judged, now=now)
@@ -154,7 +161,8 @@ def _report(files: int, tally: Tally, stored: _Stored) -> Report:
         forms=dict(tally.forms),
         prompts=tally.prompts,
         added=stored.prompts,
-        duplicates=tally.prompts - stored.prompts,
+        other_answers=stored.answers,
+        duplicates=tally.prompts - stored.prompts - stored.answers,
         splits=dict(tally.splits),
         passages=tally.passages,
         passages_added=stored.passages,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,9 +11,12 @@ from sqlalchemy import Connection, func, select, update
 
 from rlhf.errors import NotFound
 from rlhf.store import schema, validate
+from rlhf.store.answers import count_answers
+from rlhf.store.passages import count_passages
 from rlhf.store.prompts import Messages
 
-Kind = Literal["chat", "passage"]
+Kind = Literal["chat", "answer", "passage"]
+"""A prompt with its reference, with another answer, or a passage of a document."""
 
 SHORTEST_PREFIX = 4
 """Characters of a digest that are enough to name a data set."""
@@ -32,7 +36,7 @@ class DatasetRow:
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """A prompt with its answer, or a passage of a document, as it came."""
+    """A prompt with an answer, or a passage of a document, as it came."""
 
     kind: Kind
     row: int
@@ -95,6 +99,7 @@ def last_rows(tx: Connection) -> dict[Kind, int]:
     """The highest id of each kind of raw row, 0 where there are none."""
     return {
         "chat": tx.execute(select(func.max(schema.prompts.c.id))).scalar() or 0,
+        "answer": tx.execute(select(func.max(schema.answers.c.id))).scalar() or 0,
         "passage": tx.execute(select(func.max(schema.passages.c.id))).scalar() or 0,
     }
 
@@ -103,7 +108,8 @@ def count_rows(tx: Connection) -> dict[Kind, int]:
     """How many raw rows of each kind there are."""
     return {
         "chat": tx.execute(select(func.count()).select_from(schema.prompts)).scalar_one(),
-        "passage": tx.execute(select(func.count()).select_from(schema.passages)).scalar_one(),
+        "answer": count_answers(tx),
+        "passage": count_passages(tx),
     }
 
 
@@ -133,6 +139,38 @@ def chat_rows(tx: Connection, after_id: int, limit: int) -> list[RawRow]:
     ]
 
 
+def answer_rows(tx: Connection, after_id: int, limit: int) -> list[RawRow]:
+    """The next answers beside references after `after_id`, each with its prompt, by id."""
+    table, prompts = schema.answers, schema.prompts
+    columns = (
+        table.c.id,
+        prompts.c.messages,
+        table.c.text,
+        table.c.source,
+        prompts.c.conversation,
+        prompts.c.split,
+    )
+    query = (
+        select(*columns)
+        .join(prompts, prompts.c.digest == table.c.prompt)
+        .where(table.c.id > after_id)
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return [
+        RawRow(
+            kind="answer",
+            row=row.id,
+            messages=_with_answer(row.messages, row.text),
+            text="",
+            source=row.source,
+            conversation=row.conversation,
+            heldout=row.split == "heldout",
+        )
+        for row in tx.execute(query)
+    ]
+
+
 def passage_rows(tx: Connection, after_id: int, limit: int) -> list[RawRow]:
     """The next passages after `after_id`, by id; their document is their conversation."""
     table = schema.passages
@@ -152,12 +190,19 @@ def passage_rows(tx: Connection, after_id: int, limit: int) -> list[RawRow]:
     ]
 
 
+READERS: dict[Kind, Callable[[Connection, int, int], list[RawRow]]] = {
+    "chat": chat_rows,
+    "answer": answer_rows,
+    "passage": passage_rows,
+}
+"""Kind -> what reads the next rows after an id."""
+
+
 def raw_row(tx: Connection, kind: Kind, row: int) -> RawRow:
     """One raw row. Raises NotFound."""
-    read = chat_rows if kind == "chat" else passage_rows
-    found = read(tx, row - 1, 1)
+    found = READERS[kind](tx, row - 1, 1)
     if not found or found[0].row != row:
-        raise NotFound(f"no {kind} {row}; rows are named as in chat:17 or passage:3")
+        raise NotFound(f"no {kind} {row}; rows are named as in chat:17, answer:5 or passage:3")
     return found[0]
 
 

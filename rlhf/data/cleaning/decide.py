@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rlhf.data.cleaning import near
 from rlhf.data.cleaning.balance import surplus
-from rlhf.data.cleaning.whole import Whole
+from rlhf.data.cleaning.whole import KINDS, PASSAGE, Whole
 from rlhf.data.cleaning.words import I64, U64, distinct
 from rlhf.data.splits import drawn_lots
 
@@ -92,14 +92,15 @@ def splits(whole: Whole, settings: Clean) -> NDArray[np.int8]:
     split[later] = VALIDATION
     document = drawn_lots(whole.conversations, "test") < settings.document_test_share
     heldout = np.isin(whole.conversations, distinct(whole.conversations[whole.heldout]))
-    split[np.where(whole.chat, heldout, document)] = TEST
+    split[np.where(whole.kinds == PASSAGE, document, heldout)] = TEST
     return split
 
 
 def balance(told: Decisions, whole: Whole, groups: I64, ratio: float, names: list[str]) -> None:
     """Let training rows of groups that are too large go."""
     places = np.flatnonzero(told.stays & (told.split == TRAIN))
-    keys = whole.rows[places].astype(np.uint64) * np.uint64(2) + whole.chat[places]
+    keys = whole.rows[places].astype(np.uint64) * np.uint64(len(KINDS))
+    keys += whole.kinds[places].astype(np.uint64)
     goes = surplus(groups[places], drawn_lots(keys, "balance"), ratio)
     told.drop(places[goes], SURPLUS, lambda place: names[groups[place]])
 

@@ -98,7 +98,7 @@ class Notes:
 def mended(raw: RawRow, notes: Notes) -> Row:
     """The first pass: a conversation that ends with an answer, repaired and normalised."""
     row = Row(raw.kind, raw.row, raw.messages, raw.text, raw.source, raw.conversation, raw.heldout)
-    if row.kind == "chat":
+    if row.kind != "passage":
         _end_with_an_answer(row, notes)
         if row.dropped:
             return row

@@ -282,13 +282,12 @@ def _check_languages(settings: Clean) -> None:
 
 
 def _raw_chunks(store: Store, last: dict[stored.Kind, int]) -> Iterator[list[stored.RawRow]]:
-    """All rows that were there at the start: chats by id, then passages."""
-    readers = {"chat": stored.chat_rows, "passage": stored.passage_rows}
+    """All rows that were there at the start: chats by id, other answers, then passages."""
     for kind, end in last.items():
         after = 0
         while after < end:
             with store.read() as tx:
-                rows = [one for one in readers[kind](tx, after, CHUNK) if one.row <= end]
+                rows = [one for one in stored.READERS[kind](tx, after, CHUNK) if one.row <= end]
             if not rows:
                 break
             yield rows

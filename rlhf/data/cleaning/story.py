@@ -42,7 +42,7 @@ def _parsed(name: str) -> tuple[Kind, int]:
     for known in get_args(Kind):
         if kind == known and number.isdecimal():
             return known, int(number)
-    raise UsageError(f"'{name}' names no row; rows are named as in chat:17 or passage:3")
+    raise UsageError(f"'{name}' names no row; rows are named as in chat:17, answer:5 or passage:3")
 
 
 def _now(data: Dataset, kind: Kind, number: int) -> tuple[str | None, dict[str, Any] | None]:

@@ -7,14 +7,17 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlhf.data.cleaning.passes import Figures
 from rlhf.data.cleaning.words import I64, U32, U64, Sets
+from rlhf.store.datasets import Kind
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
+PASSAGE = KINDS.index("passage")
 SETS = ("whole", "answers", "questions", "terms")
 SKETCHES = ("sketches", "question_sketches")
 _COLUMNS = (
@@ -32,11 +35,12 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What `Figures` says of a chunk, for all n rows in their order: chats by id, then passages."""
+    """What `Figures` says of a chunk, for all n rows in their order: by kind, then by id."""
 
     chunks: list[int]
     """How many rows each chunk has."""
-    chat: NDArray[np.bool_]
+    kinds: NDArray[np.int8]
+    """Places in KINDS."""
     rows: I64
     source_names: list[str]
     sources: I64
@@ -59,7 +63,7 @@ class Whole:
 
     def name(self, place: int) -> str:
         """A row as people name it: chat:17."""
-        return f"{'chat' if self.chat[place] else 'passage'}:{self.rows[place]}"
+        return f"{KINDS[self.kinds[place]]}:{self.rows[place]}"
 
 
 def gather(parts: Iterable[Figures], folder: Path) -> Whole:
@@ -73,7 +77,8 @@ def gather(parts: Iterable[Figures], folder: Path) -> Whole:
             name: stack.enter_context((folder / name).open("wb")) for name in (*SETS, *SKETCHES)
         }
         for part in parts:
-            columns.setdefault("chat", []).append(np.array([k == "chat" for k in part.kinds]))
+            kinds = [KINDS.index(kind) for kind in part.kinds]
+            columns.setdefault("kinds", []).append(np.array(kinds, np.int8))
             numbers = [names.setdefault(one, len(names)) for one in part.sources]
             columns.setdefault("sources", []).append(np.array(numbers, np.int64))
             for name in _COLUMNS:

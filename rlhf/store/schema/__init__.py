@@ -20,6 +20,7 @@ from rlhf.store.schema.asking import (
     skips,
 )
 from rlhf.store.schema.bringing import (
+    answers,
     datasets,
     evaluations,
     passages,
@@ -51,6 +52,7 @@ from rlhf.store.schema.service import (
 __all__ = [
     "alias_moves",
     "aliases",
+    "answers",
     "assignments",
     "checkpoints",
     "comparisons",

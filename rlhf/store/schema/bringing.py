@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from rlhf.store.schema.columns import key, metadata, time
 
@@ -20,6 +20,18 @@ passages = Table(
     Index(None, "document"),
 )
 """Pieces of documents in their order; `document` is the digest of the whole."""
+
+answers = Table(
+    "answers",
+    metadata,
+    key(),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("prompt", String(64), ForeignKey("prompts.digest"), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    time("created_at"),
+)
+"""What people answered to a prompt beside its reference; `digest` is of prompt and text."""
 
 datasets = Table(
     "datasets",

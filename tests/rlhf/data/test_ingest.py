@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rlhf.data.ingest import ingest
 from rlhf.data.splits import split_of
 from rlhf.errors import InputError
-from rlhf.store import Store, prompts
+from rlhf.store import Store, datasets, prompts
 
 CHAT = [
     {"role": "user", "content": "Where is my parcel?"},
@@ -156,6 +156,30 @@ def test_the_same_file_twice_adds_nothing(tmp_path: Path, store: Store) -> None:
     assert (first.added, first.duplicates) == (2, 1)
     assert (second.added, second.duplicates) == (0, 3)
     assert sum(first.splits.values()) == first.prompts == 3
+
+
+def test_another_answer_to_a_known_question_is_kept_beside_the_first(
+    tmp_path: Path, store: Store
+) -> None:
+    one, other = {"prompt": "Where?", "completion": "Here."}, {"prompt": "Where?"}
+    rows = [one, {**one, "completion": "There."}, other, one]
+    file = write(tmp_path, "logs.jsonl", lines(*rows))
+    first, second = ingest(store, [file]), ingest(store, [file])
+    assert (first.added, first.other_answers, first.duplicates) == (1, 1, 2)
+    assert (second.added, second.other_answers, second.duplicates) == (0, 0, 4)
+    with store.read() as tx:
+        raw = [*datasets.chat_rows(tx, 0, 9), *datasets.answer_rows(tx, 0, 9)]
+    assert [row.messages[-1]["content"] for row in raw] == ["Here.", "There."]
+    assert len({row.conversation for row in raw}) == len({row.heldout for row in raw}) == 1
+
+
+def test_the_first_answer_to_a_question_that_had_none_is_kept(tmp_path: Path, store: Store) -> None:
+    asked = write(tmp_path, "asked.jsonl", lines({"prompt": "Where?"}))
+    answered = write(tmp_path, "answered.jsonl", lines({"prompt": "Where?", "completion": "Here."}))
+    ingest(store, [asked])
+    assert ingest(store, [answered]).other_answers == 1
+    with store.read() as tx:
+        assert [row.messages[-1]["content"] for row in datasets.answer_rows(tx, 0, 9)] == ["Here."]
 
 
 @given(st.text(min_size=1).filter(str.strip), st.floats(0, 0.99), st.floats(0, 0.99))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rlhf.data.splits import conversation_of, split_of
 from rlhf.data.turns import Messages
-from rlhf.store import Store, prompts, schema
+from rlhf.store import Store, answers, prompts, schema
 
 HELDOUT = 0.15
 
@@ -30,6 +30,13 @@ def bring(
     """Conversations, each with its answer as the last turn or without one."""
     with store.write() as tx:
         prompts.add_prompts(tx, [_prompt(one, source, split) for one in conversations])
+
+
+def bring_other_answers(store: Store, conversations: Sequence[Messages]) -> None:
+    """Conversations that end with another answer to a prompt which is there."""
+    rows = [prompts.row_of(_prompt(one, "chats.jsonl", None), 0.0) for one in conversations]
+    with store.write() as tx:
+        answers.add_others(tx, rows)
 
 
 def bring_documents(store: Store, documents: Sequence[Sequence[str]]) -> None:

@@ -15,11 +15,12 @@ import pytest
 from rlhf.data import datasets
 from rlhf.data.cleaning import decide, filters, leaks, rows, run
 from rlhf.data.cleaning.run import clean
+from rlhf.data.cleaning.story import story
 from rlhf.errors import RLHFError, UsageError
 from rlhf.settings import Clean
 from rlhf.store import Store, open_store, schema
 from rlhf.store import datasets as stored
-from tests.rlhf.data.cleaning.brought import bring, bring_documents, said
+from tests.rlhf.data.cleaning.brought import bring, bring_documents, bring_other_answers, said
 from tests.rlhf.data.cleaning.planted import planted, sentences
 
 FOOTER = "This message is confidential and meant for the addressee alone."
@@ -62,6 +63,30 @@ def made(store: Store, home: Path, **settings: Any) -> datasets.Dataset:
 def raw(store: Store) -> list[Any]:
     with store.read() as tx:
         return [*tx.execute(schema.prompts.select()), *tx.execute(schema.passages.select())]
+
+
+def test_every_answer_to_a_question_is_a_row_on_the_same_side_as_the_first(
+    brought: Store, home: Path
+) -> None:
+    asked = [said(f"May I ask for {word}?", f"Gladly, {word} it is.") for word in "abcdefghij"]
+    again = [said(f"May I ask for {word}?", "Sorry, we are all out.") for word in "abcdefghij"]
+    bring(brought, asked)
+    bring_other_answers(brought, again)
+    data = made(brought, home, near_duplicates=1.0)
+    kept = [(split, one) for split in datasets.SPLITS for one in datasets.rows(data, split)]
+    first, other = (
+        {one.messages[0]["content"]: split for split, one in kept if one.kind == kind}
+        for kind in ("chat", "answer")
+    )
+    both = first.keys() & other.keys()
+    assert len(both) > len(asked) // 2
+    assert {question: first[question] for question in both} == {
+        question: other[question] for question in both
+    }
+    (split, row), *_ = [(split, one.row) for split, one in kept if one.kind == "answer"]
+    told = story(brought, home, f"answer:{row}")
+    assert told.raw.messages[-1]["content"] == "Sorry, we are all out."
+    assert told.split == split
 
 
 def test_every_row_is_kept_once_or_dropped_for_one_reason(brought: Store, home: Path) -> None:
