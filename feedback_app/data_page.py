@@ -84,16 +84,24 @@ def data_page(store: Store, home: Path, room: Path) -> gr.Blocks:
             buttons=["copy"],
         )
 
-        def receive(sent: uploads.Sent | None, how: str, given: str, request: gr.Request) -> Any:
+        def receive(
+            sent: uploads.Sent | None,
+            how: str,
+            given: str,
+            request: gr.Request,
+            progress: gr.Progress = PROGRESS,
+        ) -> list[object]:
             try:
                 uploads.claim(room, uploads.owner_of(request), sent or ())
             except InputError as wrong:
                 return [None, *_page(Shown(str(wrong)))]
-            return [None, *look(how, given, request)]
+            return [None, *look(how, given, request, progress)]
 
-        def look(how: str, given: str, request: gr.Request) -> list[object]:
+        def look(
+            how: str, given: str, request: gr.Request, progress: gr.Progress = PROGRESS
+        ) -> list[object]:
             paths = uploads.held(room, uploads.owner_of(request))
-            return _page(data_steps.look(paths, how, given))
+            return _page(data_steps.look(paths, how, given, _bar(progress)))
 
         def take_in(
             before: Wanted | None,

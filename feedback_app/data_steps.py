@@ -42,15 +42,17 @@ def wanted(kind: str, maps: str) -> Wanted:
     return Wanted(chosen, mapping_of(pairs))
 
 
-def look(paths: Sequence[Path], kind: str, maps: str) -> Shown:
-    """Read all files to their end and write nothing."""
+def look(paths: Sequence[Path], kind: str, maps: str, progress: Progress) -> Shown:
+    """Read all files to their end and write nothing; `progress` is told as by an ingest."""
     if not paths:
         return Shown(DATA["nothing_here"])
     try:
         how = wanted(kind, maps)
-        told = tuple(preview(path, how.kind, how.mapping) for path in paths)
+        told = tuple(_preview(path, how, progress) for path in paths)
     except RLHFError as wrong:
         return Shown(in_words(wrong), files=True)
+    except FileNotFoundError:
+        return Shown(DATA["nothing_here"])
     rows = sum(one.rows for one in told)
     kept = rows - sum(sum(one.dropped.values()) for one in told)
     said = DATA["previewed"].format(files=_files(len(told)), kept=kept, rows=rows)
@@ -74,7 +76,7 @@ def take_in(
     try:
         how = wanted(kind, maps)
         if how != seen:
-            shown = look(paths, kind, maps)
+            shown = look(paths, kind, maps, progress)
             again = DATA["changed"].format(previewed=shown.said)
             return replace(shown, said=again) if shown.seen else shown
         told = ingest(store, paths, how, room=home / "tmp", progress=progress)
@@ -97,6 +99,13 @@ def in_words(wrong: RLHFError) -> str:
             wrong.problem, file=name, line=wrong.line, field=wrong.field, fix=wrong.fix
         )
     return str(wrong)
+
+
+def _preview(path: Path, how: Wanted, progress: Progress) -> Preview:
+    size = path.stat().st_size
+    return preview(
+        path, how.kind, how.mapping, lambda done: progress(done, size, f"bytes, {path.name}")
+    )
 
 
 def _files(count: int) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from feedback_app import data_steps, data_tables
 from feedback_app.data_steps import RECOGNISE, Shown
+from rlhf.data.intake import Wanted
 from rlhf.home import make_home
 from rlhf.store import Store, events, open_store, prompts
 from rlhf.store.datasets import record_dataset
@@ -39,16 +40,20 @@ def asked(number: int) -> dict[str, str]:
 
 def taken(store: Store, home: Path, *paths: Path, kind: str = RECOGNISE, maps: str = "") -> Shown:
     """Looked at and then taken in."""
-    seen = data_steps.look(paths, kind, maps).seen
+    seen = look(paths, kind, maps).seen
     return again(store, home, *paths, kind=kind, maps=maps, seen=seen)
 
 
 def again(
-    store: Store, home: Path, *paths: Path, kind: str, maps: str, seen: data_steps.Wanted | None
+    store: Store, home: Path, *paths: Path, kind: str, maps: str, seen: Wanted | None
 ) -> Shown:
     return data_steps.take_in(
         store, home, paths, kind, maps, seen=seen, by="olga", progress=lambda *_: None
     )
+
+
+def look(paths: list[Path] | tuple[Path, ...], kind: str, maps: str) -> Shown:
+    return data_steps.look(paths, kind, maps, lambda *_: None)
 
 
 def stored(store: Store) -> int:
@@ -62,7 +67,7 @@ def test_a_look_tells_what_would_be_taken_in_and_writes_nothing(
     chats = written(tmp_path, "chats.jsonl", *map(asked, range(5)), {"prompt": "Only asked?"})
     manual = tmp_path / "manual.md"
     manual.write_text("A parcel takes three days.\n")
-    shown = data_steps.look([chats, manual], RECOGNISE, "")
+    shown = look([chats, manual], RECOGNISE, "")
     assert shown.said == "2 files read: 7 of 7 rows can be taken in. Nothing is written yet."
     files = data_tables.previewed(shown.previews).to_dict("records")
     assert [(one["file"], one["rows"], one["would become"]) for one in files] == [
@@ -133,7 +138,7 @@ def test_a_broken_file_is_told_by_name_and_line_and_nothing_is_written(
     fine = written(tmp_path, "fine.jsonl", asked(1))
     broken = tmp_path / "März <b>.jsonl"
     broken.write_text(json.dumps(asked(2)) + '\n{"prompt": 7}\n', encoding="utf-8")
-    looked = data_steps.look([fine, broken], RECOGNISE, "")
+    looked = look([fine, broken], RECOGNISE, "")
     assert looked.said == "März <b>.jsonl, line 2, field 'prompt': must be text, not int"
     assert (looked.seen, looked.previews, looked.files) == (None, (), True)
     whole = data_steps.wanted(RECOGNISE, "")
@@ -150,17 +155,17 @@ def test_columns_are_mapped_and_a_wrong_mapping_is_told(
     table.write_text("the body,reply\nWhere is it?,On its way.\n")
     maps = "the body=prompt\n\n  reply=completion \n"
     assert taken(store, home, table, maps=maps).said == "Taken in: 1 of 1 rows from 1 file."
-    assert data_steps.look([table], RECOGNISE, "body").said == (
+    assert look([table], RECOGNISE, "body").said == (
         "'body' is no mapping. Write --map column=field"
     )
-    assert data_steps.look([table], RECOGNISE, "body=prompt").said.startswith(
+    assert look([table], RECOGNISE, "body=prompt").said.startswith(
         "tickets.csv, line 2: has no column 'body'; columns found: the body, reply"
     )
 
 
 def test_only_what_was_seen_is_taken_in(store: Store, home: Path, tmp_path: Path) -> None:
     file = written(tmp_path, "a.jsonl", asked(1))
-    seen = data_steps.look([file], RECOGNISE, "").seen
+    seen = look([file], RECOGNISE, "").seen
     changed = again(store, home, file, kind="prompts", maps="", seen=seen)
     assert changed.said.startswith("You changed how the files are to be read.")
     assert changed.previews
@@ -170,8 +175,25 @@ def test_only_what_was_seen_is_taken_in(store: Store, home: Path, tmp_path: Path
     assert stored(store) == 1
 
 
+def test_progress_is_told_while_files_are_read_and_stored(
+    store: Store, home: Path, tmp_path: Path
+) -> None:
+    file = written(tmp_path, "a.jsonl", asked(1))
+    told: list[tuple[int, int, str]] = []
+    data_steps.look([file], RECOGNISE, "", lambda *one: told.append(one))
+    assert told[-1] == (file.stat().st_size, file.stat().st_size, "bytes, a.jsonl")
+    told.clear()
+    seen = data_steps.wanted(RECOGNISE, "")
+    data_steps.take_in(
+        store, home, [file], RECOGNISE, "", seen=seen, by="olga", progress=lambda *t: told.append(t)
+    )
+    assert told[-1] == (1, 1, "rows stored")
+
+
 def test_without_files_there_is_nothing_to_do(store: Store, home: Path) -> None:
-    assert data_steps.look([], RECOGNISE, "").said.startswith("There are no files here")
+    assert look([], RECOGNISE, "").said.startswith("There are no files here")
+    gone = look([home / "gone.csv"], RECOGNISE, "")
+    assert gone.said.startswith("There are no files here")
     assert taken(store, home).said.startswith("There are no files here")
 
 

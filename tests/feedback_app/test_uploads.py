@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
 
 import gradio as gr
 import pytest
@@ -144,4 +143,4 @@ async def test_what_a_request_names_by_its_url_is_not_fetched(
     with gr.Blocks():
         files = uploads.never_fetched(gr.File(file_count="multiple"))
     address = "http://example.com/a.csv"
-    assert await files.async_move_resource_to_block_cache(cast("str", address)) == address
+    assert await files.async_move_resource_to_block_cache(address) == address
