@@ -26,6 +26,8 @@ class Rule:
     roles: frozenset[str]
     token: bool = False
     """Whether a read-only Bearer token may stand in for a session."""
+    uploads: bool = False
+    """Whether files may come this way, and with them more bytes than a request has elsewhere."""
 
     def covers(self, method: str, path: str) -> bool:
         """Whether this line decides a request."""
@@ -34,12 +36,15 @@ class Rule:
         return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
 
 
-def _rule(methods: str, path: str, roles: frozenset[str], *, token: bool = False) -> Rule:
-    return Rule(frozenset(methods.split()), path, roles, token)
+def _rule(
+    methods: str, path: str, roles: frozenset[str], *, token: bool = False, uploads: bool = False
+) -> Rule:
+    return Rule(frozenset(methods.split()), path, roles, token, uploads)
 
 
 PAGES = {
     "/annotate": RATERS,
+    "/data": OPERATORS,
     "/operate": OPERATORS,
     "/reward": OPERATORS,
     "/evaluation": OPERATORS,
@@ -98,6 +103,8 @@ RULES: tuple[Rule, ...] = (
     _rule("GET HEAD", "/api/v1/evaluations/*", OPERATORS),
     _rule("GET", "/api/v1/checkpoints", PULLERS, token=True),
     _rule("GET HEAD", "/api/v1/checkpoints/*", PULLERS, token=True),
+    _rule("POST", "/data/gradio_api/upload", OPERATORS, uploads=True),
+    _rule("GET", "/data/gradio_api/upload_progress", OPERATORS),
     *(rule for mount, roles in PAGES.items() for rule in _gradio(mount, roles)),
 )
 

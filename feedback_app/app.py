@@ -1,4 +1,4 @@
-"""The web application: guard, sign-in, REST, and five Gradio pages on one FastAPI root."""
+"""The web application: guard, sign-in, REST, and six Gradio pages on one FastAPI root."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from feedback_app import texts
+from feedback_app import texts, uploads
 from feedback_app.annotate import annotate_page
 from feedback_app.api_evaluations import evaluation_routes
 from feedback_app.api_guidelines import guidelines_routes
 from feedback_app.api_rating import rating_routes
 from feedback_app.api_service import service_routes
 from feedback_app.checkpoints import checkpoints_page
+from feedback_app.data_page import data_page
 from feedback_app.evaluation_page import evaluation_page
 from feedback_app.guard import Guard
 from feedback_app.headers import SecurityHeaders
@@ -48,18 +49,28 @@ def create_app(store: Store, settings: Settings, home: Path, root_path: str = ""
         """Gradio's own check, behind the guard."""
         return caller_of(request).name
 
+    room = uploads.make_room(home)
     pages = {
         "/annotate": (
             annotate_page(store, settings.feedback.attributes, root_path),
             ("annotate.css",),
         ),
+        "/data": (data_page(store, home, room), ("operate.css",)),
         "/operate": (operate_page(store, settings, home), ("operate.css",)),
         "/reward": (reward_page(store), ("operate.css",)),
         "/evaluation": (evaluation_page(store), ("operate.css",)),
         "/checkpoints": (checkpoints_page(store, home), ("operate.css",)),
     }
     for path, (blocks, sheets) in pages.items():
-        mount(app, blocks, path, root_path=root_path, stylesheets=sheets, who=who)
+        mount(
+            app,
+            blocks,
+            path,
+            root_path=root_path,
+            stylesheets=sheets,
+            who=who,
+            largest_file=uploads.LIMIT if path == "/data" else 0,
+        )
     app.add_middleware(
         Guard,
         identify=sessions.identify,

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from feedback_app import access, texts
+from feedback_app import access, texts, uploads
 from feedback_app.sessions import Caller
 
 BODY_LIMIT = 64 * 1024
@@ -79,9 +79,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not (length.isascii() and length.isdecimal()):
             return Refusal(411, texts.REFUSED["length"])
-        if int(length) > BODY_LIMIT:
-            return Refusal(413, texts.REFUSED["size"].format(limit=BODY_LIMIT))
-        return None
+        return too_large(int(length), access.rule_for(method, path))
 
     def _page(self, refusal: Refusal, caller: Caller | None, path: str) -> Response:
         """For a person in a browser: the way to sign in, or a page that says why not."""
@@ -104,6 +102,17 @@ def role_refusal(rule: access.Rule | None, caller: Caller | None) -> Refusal | N
     if caller.role not in rule.roles:
         return Refusal(403, texts.REFUSED["role"].format(role=caller.role))
     return None
+
+
+def too_large(length: int, rule: access.Rule | None) -> Refusal | None:
+    """Whether a body is longer than its route takes."""
+    if rule is not None and rule.uploads:
+        if length <= uploads.LIMIT + BODY_LIMIT:
+            return None
+        return Refusal(413, texts.REFUSED["upload"].format(limit=uploads.LIMIT_MB))
+    if length <= BODY_LIMIT:
+        return None
+    return Refusal(413, texts.REFUSED["size"].format(limit=BODY_LIMIT))
 
 
 def is_page(path: str, headers: Headers) -> bool:

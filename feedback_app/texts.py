@@ -12,6 +12,7 @@ PRODUCT: Final = "RLHF"
 
 NAVIGATION: Final = {
     "annotate": "Rate",
+    "data": "Data",
     "operate": "Operate",
     "reward": "Reward models",
     "evaluation": "Evaluation",
@@ -81,6 +82,8 @@ REFUSED: Final = {
     "origin": "The request came from another site and was refused",
     "length": "Send the length of the request in Content-Length",
     "size": "The request is larger than {limit} bytes",
+    "upload": "Files of more than {limit} MB together are not taken in here. Choose fewer at a "
+    "time, or use `rlhf ingest` where the files lie",
 }
 
 GUIDELINES_TITLE: Final = "Guidelines: how to judge"

@@ -92,8 +92,12 @@ def mount(
     root_path: str,
     stylesheets: tuple[str, ...],
     who: Callable[[Request], Awaitable[str | None]],
+    largest_file: int,
 ) -> None:
-    """Hang a Gradio app into `app`; `who` is the second check behind the guard."""
+    """Hang a Gradio app into `app`.
+
+    `who` is the second check behind the guard; `largest_file` bytes may be uploaded at once.
+    """
     sheets = "".join(
         f'<link rel="stylesheet" href="{root_path}/static/{name}">'
         for name in ("site.css", "gradio.css", *stylesheets)
@@ -108,7 +112,7 @@ def mount(
         auth_dependency=who,
         allowed_paths=[],
         show_error=False,
-        max_file_size=0,
+        max_file_size=largest_file,
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,

@@ -5,6 +5,7 @@ import texts from "./texts.js";
 
 const PAGES = {
   annotate: ["annotator", "operator"],
+  data: ["operator"],
   operate: ["operator"],
   reward: ["operator"],
   evaluation: ["operator"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rlhf.data.files import is_prose, read_rows
 from rlhf.data.intake import As, Found, Tally, Wanted, take_in
-from rlhf.data.reading.rows import shown
+from rlhf.data.reading.rows import Watch, shown
 
 SAMPLES = 3
 LONGEST_SAMPLE = 400
@@ -37,12 +37,20 @@ class Preview:
     """What the first rows would become, as plain text on one line each."""
 
 
-def preview(path: Path, as_: As | None = None, mapping: Mapping[str, str] | None = None) -> Preview:
-    """Read all of a file and store nothing. Raises InputError as the ingest would."""
+def preview(
+    path: Path,
+    as_: As | None = None,
+    mapping: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
+) -> Preview:
+    """Read all of a file and store nothing; `watch` is told the bytes that were read.
+
+    Raises InputError as the ingest would.
+    """
     tally = Tally()
     samples: list[str] = []
     wanted = Wanted(as_, mapping or {})
-    for found in take_in(path, wanted, time.time()):
+    for found in take_in(path, wanted, time.time(), watch):
         tally.add(found)
         if len(samples) < SAMPLES and found.dropped is None:
             samples.append(_sample(found))

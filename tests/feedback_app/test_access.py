@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 from starlette.testclient import TestClient
 
-from feedback_app import guard
+from feedback_app import guard, uploads
 from rlhf.store import people
 from tests.feedback_app.conftest import Site
 
@@ -34,6 +35,10 @@ OPEN_TO_ANYONE = {
 WRONG_ROLES = (
     ("annotator", "GET", "/operate/"),
     ("annotator", "POST", "/operate/gradio_api/queue/join"),
+    ("annotator", "GET", "/data/"),
+    ("annotator", "POST", "/data/gradio_api/upload"),
+    ("annotator", "GET", "/data/gradio_api/upload_progress"),
+    ("annotator", "POST", "/data/gradio_api/queue/join"),
     ("annotator", "GET", "/api/v1/status"),
     ("annotator", "POST", "/api/v1/rounds"),
     ("annotator", "GET", "/api/v1/rounds/1/metrics"),
@@ -41,6 +46,8 @@ WRONG_ROLES = (
     ("annotator", "GET", "/api/v1/checkpoints/champion"),
     ("reader", "GET", "/annotate/"),
     ("reader", "GET", "/operate/config"),
+    ("reader", "GET", "/data/"),
+    ("reader", "POST", "/data/gradio_api/upload"),
     ("reader", "GET", "/api/v1/next"),
     ("reader", "POST", "/api/v1/ratings"),
     ("reader", "POST", "/api/v1/skips"),
@@ -55,6 +62,9 @@ FORBIDDEN_TO_ALL = (
     ("GET", "/operate/gradio_api/file=/etc/passwd"),
     ("GET", "/operate/gradio_api/proxy=http://127.0.0.1:1/"),
     ("POST", "/operate/gradio_api/upload"),
+    ("GET", "/data/gradio_api/file=/etc/passwd"),
+    ("GET", "/data/gradio_api/upload"),
+    ("POST", "/data/gradio_api/call/receive"),
     ("POST", "/operate/gradio_api/call/look"),
     ("POST", "/operate/gradio_api/run/look"),
     ("POST", "/operate/login"),
@@ -130,7 +140,7 @@ def test_what_no_page_needs_is_closed_even_to_operators(site: Site, method: str,
 def test_every_route_of_gradio_is_closed_to_those_who_may_not_see_its_page(site: Site) -> None:
     reader = site.signed_in("rita", "reader")
     for method, path in every_route(site.app):
-        if path.startswith(("/annotate", "/operate")):
+        if path.startswith(("/annotate", "/data", "/operate")):
             assert reader.request(method, filled(path)).status_code in (403, 404), (method, path)
 
 
@@ -196,6 +206,29 @@ def test_a_body_too_large_or_of_unknown_length_is_not_read(site: Site) -> None:
     for length in ("-1", "many", "1e9", ""):
         answer = client.post("/api/v1/ratings", headers={"content-length": length})
         assert answer.status_code == 411, length
+
+
+def test_only_uploads_may_be_large_and_they_have_a_limit_too(site: Site) -> None:
+    olga = site.signed_in("olga", "operator")
+    large = {"files": ("a.csv", b"prompt\n" + b"x" * guard.BODY_LIMIT)}
+    assert olga.post("/data/gradio_api/upload", files=large).status_code == 200
+    assert olga.post("/data/gradio_api/queue/join", files=large).status_code == 413
+    for more in (guard.BODY_LIMIT + 1, 10**18):
+        length = {"content-length": str(uploads.LIMIT + more)}
+        answer = olga.post("/data/gradio_api/upload", headers=length)
+        assert answer.status_code == 413
+        assert "more than 256 MB" in answer.json()["error"]
+
+
+def test_an_upload_lies_in_the_home_for_this_user_alone(site: Site) -> None:
+    olga = site.signed_in("olga", "operator")
+    files = {"files": ("../../../evil.csv", b"prompt\nWhere?\n")}
+    (path,) = olga.post("/data/gradio_api/upload", files=files).json()
+    incoming = site.home.resolve() / "tmp" / "uploads" / "incoming"
+    assert Path(path).parent.parent == incoming
+    assert Path(path).name == "evil.csv"
+    assert incoming.parent.stat().st_mode & 0o077 == 0
+    assert olga.get(f"/data/gradio_api/file={path}").status_code == 404
 
 
 def test_a_session_ends_with_the_account(site: Site) -> None:
