@@ -83,7 +83,7 @@ def take_in(
     except RLHFError as wrong:
         return Shown(in_words(wrong), files=True)
     kept = told.rows - sum(told.dropped.values())
-    added = told.added + told.passages_added + told.preferences.added
+    added = told.added + told.other_answers + told.passages_added + told.preferences.added
     counts = {"kept": kept, "rows": told.rows, "files": _files(told.files)}
     with store.write() as tx:
         names = ", ".join(path.name for path in paths)

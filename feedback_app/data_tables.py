@@ -52,6 +52,7 @@ def report(told: Report | None) -> pd.DataFrame:
         COUNTED["kept"]: told.rows - left,
         **{COUNTED["left_out"].format(reason=why): count for why, count in told.dropped.items()},
         COUNTED["added"]: told.added,
+        COUNTED["other_answers"]: told.other_answers,
         COUNTED["duplicates"]: told.duplicates,
         **{COUNTED[split]: told.splits.get(split, 0) for split in ("train", "heldout")},
         COUNTED["passages_added"]: told.passages_added,
@@ -72,13 +73,13 @@ def stored(tx: Connection) -> pd.DataFrame:
             "source": one.source,
             "train": one.train,
             "held out": one.heldout,
-            "answered": one.answered,
+            "answers": one.answers,
             "preferences": one.preferences,
             "passages": one.passages,
         }
         for one in holdings(tx)
     ]
-    columns = ["source", "train", "held out", "answered", "preferences", "passages"]
+    columns = ["source", "train", "held out", "answers", "preferences", "passages"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -32,7 +32,7 @@ DATA: Final = {
     "preview": "What is in the files",
     "samples": "The first rows, as they would be stored",
     "report": "What came of it",
-    "store": "In the store, by source: prompts to train on, held out, answered; preferences; "
+    "store": "In the store, by source: prompts to train on, held out; answers; preferences; "
     "passages",
     "datasets": "Data sets that were cleaned of it",
     "next": "Next, on the command line",
@@ -53,6 +53,7 @@ COUNTED: Final = {
     "kept": "rows kept",
     "left_out": "rows left out: {reason}",
     "added": "prompts added",
+    "other_answers": "other answers to prompts that were there",
     "duplicates": "prompts that were there",
     "train": "prompts to learn from",
     "heldout": "prompts kept for evaluation",

@@ -21,8 +21,8 @@ class Holding:
     """Prompts to learn from."""
     heldout: int = 0
     """Prompts kept for evaluation."""
-    answered: int = 0
-    """Prompts of either kind that have a reference answer."""
+    answers: int = 0
+    """What people answered to prompts of either kind: references, and others beside them."""
     preferences: int = 0
     """Verdicts that were brought, on answers to prompts of this source."""
     passages: int = 0
@@ -32,11 +32,13 @@ def holdings(tx: Connection) -> list[Holding]:
     """Every source that gave something, by name."""
     found: defaultdict[str, Holding] = defaultdict(lambda: Holding(""))
     for source, split, count, answered in _prompts(tx):
-        found[source].answered += answered
+        found[source].answers += answered
         if split == "train":
             found[source].train = count
         else:
             found[source].heldout = count
+    for source, count in _other_answers(tx):
+        found[source].answers += count
     for source, count in _preferences(tx):
         found[source].preferences = count
     for source, count in _passages(tx):
@@ -64,6 +66,12 @@ def _preferences(tx: Connection) -> Iterator[tuple[str, int]]:
         .where(ratings.c.current, comparisons.c.purpose == PURPOSE)
         .group_by(prompts.c.source)
     )
+    yield from ((row[0], row[1]) for row in tx.execute(query))
+
+
+def _other_answers(tx: Connection) -> Iterator[tuple[str, int]]:
+    table = schema.answers
+    query = select(table.c.source, func.count()).group_by(table.c.source)
     yield from ((row[0], row[1]) for row in tx.execute(query))
 
 

@@ -107,7 +107,7 @@ def test_a_report_adds_up_and_the_same_file_adds_nothing(
         "source": "pairs.jsonl",
         "train": split[0],
         "held out": split[1],
-        "answered": 2,
+        "answers": 2,
         "preferences": 2,
         "passages": 0,
     }

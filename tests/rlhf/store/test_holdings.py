@@ -35,7 +35,7 @@ def test_prompts_preferences_and_passages_are_counted_by_source(store: Store) ->
     with store.read() as tx:
         assert holdings(tx) == [
             Holding("a.csv", heldout=1, preferences=1),
-            Holding("b.csv", train=2, heldout=1, answered=2, preferences=1),
+            Holding("b.csv", train=2, heldout=1, answers=2, preferences=1),
             Holding("m.md", passages=3),
         ]
 
