@@ -34,26 +34,33 @@ from rlhf.errors import UsageError
 from rlhf.registry import card
 from rlhf.settings import Settings, load_settings
 from rlhf.sft import job
+from rlhf.sft.watch import Looked
 from rlhf.store import Store, checkpoints, events, facts, open_store
 from rlhf.store.checkpoints import Checkpoint
 
-NO_MATTER = {"save_every", "sweep_learning_rates", "sweep_ranks"}
+NO_MATTER = {
+    "save_every",
+    "sweep_trials",
+    "sweep_learning_rates",
+    "sweep_ranks",
+    "sweep_epochs",
+    "sweep_batch_sizes",
+}
 """Settings of `[sft]` that change nothing about a single training's result."""
 LOOK_S = 0.5
 """Longest pause between two looks at the task, for the progress bar."""
 
 
 def fine_tune(
-    home: Path, *, data: str | None, base: str | None, progress: Progress
+    home: Path, *, data: str | None, base: str | None, seed: int | None, progress: Progress
 ) -> dict[str, Any]:
     """Train in a driver of its own; returns the checkpoint's version, digest and figures.
 
     data: the start of a data set's digest, else the latest; base: for a home that was never
-    opened. Raises UsageError in words for what cannot be trained.
+    opened; seed: else the home's. Raises UsageError in words for what cannot be trained.
     """
-    told: dict[str, Any] = drive(
-        "ray_jobs.sft_job", home, {"dataset": data, "base": base}, progress
-    )
+    request = {"dataset": data, "base": base, "seed": seed}
+    told: dict[str, Any] = drive("ray_jobs.sft_job", home, request, progress)
     return told
 
 
@@ -87,6 +94,8 @@ class Work:
 def prepared(home: Path, request: Request, progress: Progress) -> Iterator[Work]:
     """Look up the data set, open a home that never was, and keep other trainings away."""
     settings = load_settings(home)
+    if (seed := request.get("seed")) is not None:
+        settings = settings.model_copy(update={"seed": seed})
     store = open_store(home, settings.database)
     try:
         ref = request["dataset"]
@@ -151,7 +160,13 @@ def publish(work: Work, recipe: dict[str, Any]) -> Checkpoint:
 
 
 def train_somewhere(
-    base: str, data: Dataset, folder: Path, settings: Settings, threads: int, meter: Any
+    base: str,
+    data: Dataset,
+    folder: Path,
+    settings: Settings,
+    threads: int,
+    meter: Any,
+    looked: Looked = lambda step, steps, lowest: None,
 ) -> None:
     """One training, in a Ray worker."""
     import torch
@@ -163,6 +178,7 @@ def train_somewhere(
         folder,
         settings,
         lambda done, total, _: meter.tell.remote(folder.name, done, total),
+        looked,
     )
 
 

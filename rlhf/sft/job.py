@@ -20,14 +20,20 @@ from rlhf.errors import UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.settings import Settings
 from rlhf.sft.rows import Writer
-from rlhf.sft.training import Progress, fit
+from rlhf.sft.training import fit
+from rlhf.sft.watch import Looked, Progress
 
 ADAPTER, DONE = "adapter", "figures.json"
 """In the folder of a training: the finished adapter, and (written last) its figures."""
 
 
 def train(
-    base: str, data: Dataset, folder: Path, settings: Settings, progress: Progress
+    base: str,
+    data: Dataset,
+    folder: Path,
+    settings: Settings,
+    progress: Progress,
+    looked: Looked = lambda step, steps, lowest: None,
 ) -> dict[str, Any]:
     """Train an adapter into `folder`/adapter, or go on where a kill ended it; returns figures.
 
@@ -59,6 +65,7 @@ def train(
         lora=settings.lora,
         seed=settings.seed,
         progress=progress,
+        looked=looked,
     )
     figures = {
         **asdict(fitted),
