@@ -31,6 +31,7 @@ from ray_jobs.opening import open_home
 from rlhf import registry
 from rlhf.data.datasets import Dataset, dataset, latest
 from rlhf.errors import UsageError
+from rlhf.models.base import base_identity
 from rlhf.registry import card
 from rlhf.settings import Settings, load_settings
 from rlhf.sft import job
@@ -92,7 +93,10 @@ class Work:
 
 @contextmanager
 def prepared(home: Path, request: Request, progress: Progress) -> Iterator[Work]:
-    """Look up the data set, open a home that never was, and keep other trainings away."""
+    """Look up the data set, open a home that never was, and keep other trainings away.
+
+    Raises UsageError for a base that is no longer what the home was opened with.
+    """
     settings = load_settings(home)
     if (seed := request.get("seed")) is not None:
         settings = settings.model_copy(update={"seed": seed})
@@ -105,9 +109,26 @@ def prepared(home: Path, request: Request, progress: Progress) -> Iterator[Work]
             open_home(home, request["base"])
             with store.read() as tx:
                 base = facts.get(tx, "base")
+            _check_base(home, base)
             yield Work(home, store, settings, data, base)
     finally:
         store.close()
+
+
+def _check_base(home: Path, recorded: dict[str, Any]) -> None:
+    """Raise UsageError where the files of the home's base are not those it began with.
+
+    States of an unfinished training belong to the weights that they were trained on.
+    """
+    path, before = recorded["path"], recorded["sha256"]
+    now = base_identity(path).sha256
+    if now != before:
+        raise UsageError(
+            f"the base {path} has changed since {home} was opened with it (hash {before[:12]} then, "
+            f"{now[:12]} now), so nothing was trained: put the old model back and run the same "
+            "command again, or train the new one in a home of its own with "
+            f"`rlhf sft --base {path} --home ANOTHER_FOLDER`"
+        )
 
 
 def told_of(made: Checkpoint, *, trained: bool, seconds: float) -> dict[str, Any]:
