@@ -124,9 +124,9 @@ def _check_base(home: Path, recorded: dict[str, Any]) -> None:
     now = base_identity(path).sha256
     if now != before:
         raise UsageError(
-            f"the base {path} has changed since {home} was opened with it (hash {before[:12]} then, "
-            f"{now[:12]} now), so nothing was trained: put the old model back and run the same "
-            "command again, or train the new one in a home of its own with "
+            f"the base {path} has changed since {home} was opened with it (hash {before[:12]} "
+            f"then, {now[:12]} now), so nothing was trained: put the old model back and run the "
+            "same command again, or train the new one in a home of its own with "
             f"`rlhf sft --base {path} --home ANOTHER_FOLDER`"
         )
 

@@ -31,7 +31,6 @@ from tests.killed_sft import examples
 from tests.live_service import LOOK_S
 from tests.sft_home import home_with_data
 
-
 PLAIN = {"format": "pt"}
 """What transformers wants to read in a file of weights."""
 
