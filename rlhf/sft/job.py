@@ -19,6 +19,7 @@ from rlhf.durable import write_whole
 from rlhf.errors import UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.settings import Settings
+from rlhf.sft.packing import use_flash_attention
 from rlhf.sft.rows import Writer
 from rlhf.sft.training import fit
 from rlhf.sft.watch import Looked, Progress
@@ -43,6 +44,7 @@ def train(
         return figures_of(folder)
     tokenizer = load_tokenizer(base)
     model = load_base(base)
+    use_flash_attention(model)
     context = int(getattr(model.config.get_text_config(), "max_position_embeddings", 10**9))
     longest = min(settings.sft.max_tokens, context)
     progress(0, 1, "reading the rows")

@@ -30,6 +30,7 @@ from rlhf.models import role_files
 from rlhf.models.adapters import lora_config
 from rlhf.settings import SFT, LoRA
 from rlhf.sft import MICRO_BATCH
+from rlhf.sft.packing import packed
 from rlhf.sft.rows import IGNORED, Row
 from rlhf.sft.watch import ADAPTER, Looked, Progress, Watch, states
 
@@ -92,7 +93,7 @@ def fit(
         args=_arguments(settings, steps, seed, folder, watched=bool(validation)),
         train_dataset=_dataset(train).select(order),
         eval_dataset=_dataset(validation) if validation else None,
-        data_collator=DataCollatorForLanguageModeling(pad_token_id=int(pad_id)),
+        data_collator=collator(int(pad_id), packed=packed(base)),
         processing_class=tokenizer,
         callbacks=[watch],
     )
@@ -120,6 +121,11 @@ def fit(
         validation_loss=watch.seen.lowest,
         validation_loss_before=watch.seen.before,
     )
+
+
+def collator(pad_id: int, *, packed: bool) -> DataCollatorForLanguageModeling:
+    """Rows to a batch: padded [B, S], or packed [1, the sum of their lengths] with position ids."""
+    return DataCollatorForLanguageModeling(pad_token_id=pad_id, padding_free=packed)
 
 
 @torch.no_grad()
