@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedModel
-from transformers.utils import is_flash_attn_2_available, is_flash_attn_3_available
+from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
 
 KERNELS = ("flash_attention_3", "flash_attention_2")
 """Transformers' names, the faster first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from ray_jobs.turns import Turns
 from rlhf.settings import SFT, LoRA, Settings
 
 
-def wanted(seed: int = 3, **sft: object) -> Settings:
+def wanted(seed: int = 3, **sft: Any) -> Settings:
     return Settings(seed=seed, sft=SFT.model_validate(sft), lora=LoRA(r=16, alpha=32))
 
 
@@ -40,7 +41,7 @@ def test_draws_stay_in_their_space_and_rates_are_even_in_their_logarithm() -> No
 
 
 def test_a_space_with_fewer_points_than_trials_is_tried_whole() -> None:
-    few = {"sweep_learning_rates": (1e-3, 1.0000001e-3), "sweep_epochs": (2,)}
+    few: dict[str, Any] = {"sweep_learning_rates": (1e-3, 1.0000001e-3), "sweep_epochs": (2,)}
     trials = drawn(wanted(**few, sweep_ranks=(4, 8), sweep_batch_sizes=(8,), sweep_trials=50))
     assert {(one.learning_rate, one.r) for one in trials[1:]} == {(1e-3, 4), (1e-3, 8)}
 
