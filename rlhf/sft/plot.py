@@ -32,6 +32,7 @@ def draw(trials: Sequence[Mapping[str, Any]], file: Path) -> None:
     ends.plot([], [], "o", color="grey", mfc="none", label="cut early")
     ends.set_xscale("log")
     ends.set_xlabel("learning rate")
+    ends.tick_params(axis="x", which="minor", labelrotation=45)
     ends.set_ylabel("lowest validation loss, nats per token")
     ends.legend()
     ways.set_xlabel("percent of the planned steps")
