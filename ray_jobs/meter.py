@@ -13,6 +13,11 @@ class Meter:
         """A task is `done` steps of `total` far."""
         self._told[name] = (done, total)
 
+    def ended(self, name: str) -> None:
+        """A task takes no more steps, though it may have planned some."""
+        done, _ = self._told.get(name, (0, 0))
+        self._told[name] = (done, done)
+
     def told(self) -> tuple[int, int]:
         """Steps done and in all."""
         return sum(d for d, _ in self._told.values()), sum(t for _, t in self._told.values())

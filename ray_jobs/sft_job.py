@@ -31,29 +31,37 @@ from ray_jobs.opening import open_home
 from rlhf import registry
 from rlhf.data.datasets import Dataset, dataset, latest
 from rlhf.errors import UsageError
+from rlhf.models.base import base_identity
 from rlhf.registry import card
 from rlhf.settings import Settings, load_settings
 from rlhf.sft import job
+from rlhf.sft.watch import Looked
 from rlhf.store import Store, checkpoints, events, facts, open_store
 from rlhf.store.checkpoints import Checkpoint
 
-NO_MATTER = {"save_every", "sweep_learning_rates", "sweep_ranks"}
+NO_MATTER = {
+    "save_every",
+    "sweep_trials",
+    "sweep_learning_rates",
+    "sweep_ranks",
+    "sweep_epochs",
+    "sweep_batch_sizes",
+}
 """Settings of `[sft]` that change nothing about a single training's result."""
 LOOK_S = 0.5
 """Longest pause between two looks at the task, for the progress bar."""
 
 
 def fine_tune(
-    home: Path, *, data: str | None, base: str | None, progress: Progress
+    home: Path, *, data: str | None, base: str | None, seed: int | None, progress: Progress
 ) -> dict[str, Any]:
     """Train in a driver of its own; returns the checkpoint's version, digest and figures.
 
     data: the start of a data set's digest, else the latest; base: for a home that was never
-    opened. Raises UsageError in words for what cannot be trained.
+    opened; seed: else the home's. Raises UsageError in words for what cannot be trained.
     """
-    told: dict[str, Any] = drive(
-        "ray_jobs.sft_job", home, {"dataset": data, "base": base}, progress
-    )
+    request = {"dataset": data, "base": base, "seed": seed}
+    told: dict[str, Any] = drive("ray_jobs.sft_job", home, request, progress)
     return told
 
 
@@ -85,8 +93,13 @@ class Work:
 
 @contextmanager
 def prepared(home: Path, request: Request, progress: Progress) -> Iterator[Work]:
-    """Look up the data set, open a home that never was, and keep other trainings away."""
+    """Look up the data set, open a home that never was, and keep other trainings away.
+
+    Raises UsageError for a base that is no longer what the home was opened with.
+    """
     settings = load_settings(home)
+    if (seed := request.get("seed")) is not None:
+        settings = settings.model_copy(update={"seed": seed})
     store = open_store(home, settings.database)
     try:
         ref = request["dataset"]
@@ -96,9 +109,26 @@ def prepared(home: Path, request: Request, progress: Progress) -> Iterator[Work]
             open_home(home, request["base"])
             with store.read() as tx:
                 base = facts.get(tx, "base")
+            _check_base(home, base)
             yield Work(home, store, settings, data, base)
     finally:
         store.close()
+
+
+def _check_base(home: Path, recorded: dict[str, Any]) -> None:
+    """Raise UsageError where the files of the home's base are not those it began with.
+
+    States of an unfinished training belong to the weights that they were trained on.
+    """
+    path, before = recorded["path"], recorded["sha256"]
+    now = base_identity(path).sha256
+    if now != before:
+        raise UsageError(
+            f"the base {path} has changed since {home} was opened with it (hash {before[:12]} "
+            f"then, {now[:12]} now), so nothing was trained: put the old model back and run the "
+            "same command again, or train the new one in a home of its own with "
+            f"`rlhf sft --base {path} --home ANOTHER_FOLDER`"
+        )
 
 
 def told_of(made: Checkpoint, *, trained: bool, seconds: float) -> dict[str, Any]:
@@ -151,7 +181,13 @@ def publish(work: Work, recipe: dict[str, Any]) -> Checkpoint:
 
 
 def train_somewhere(
-    base: str, data: Dataset, folder: Path, settings: Settings, threads: int, meter: Any
+    base: str,
+    data: Dataset,
+    folder: Path,
+    settings: Settings,
+    threads: int,
+    meter: Any,
+    looked: Looked = lambda step, steps, lowest: None,
 ) -> None:
     """One training, in a Ray worker."""
     import torch
@@ -163,6 +199,7 @@ def train_somewhere(
         folder,
         settings,
         lambda done, total, _: meter.tell.remote(folder.name, done, total),
+        looked,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from rlhf.cli.options import MODELS, HomeOption, JsonOption, ModelReference, examples, opened
+from rlhf.errors import UsageError
 
 commands = typer.Typer()
 
@@ -18,6 +20,7 @@ commands = typer.Typer()
         "rlhf sft",
         "rlhf sft --dataset 4f2a --json",
         "rlhf sft --sweep",
+        "rlhf sft --sweep --trials 20 --seed 1",
         "rlhf sft --base ~/models/mine",
     ),
 )
@@ -32,8 +35,19 @@ def sft(
     ] = None,
     sweep: Annotated[
         bool,
-        typer.Option("--sweep", help="Try several learning rates and ranks; keep the best."),
+        typer.Option(
+            "--sweep",
+            help="Search for learning rate, rank, epochs and batch size; keep the best.",
+        ),
     ] = False,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trainings of a sweep; else sft.sweep_trials in rlhf.toml."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="The same seed gives the same result; else the home's."),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,12 +58,16 @@ def sft(
     """
     from rlhf.cli.terminal import progress_bar, show_json
 
+    if trials and not sweep:
+        raise UsageError("--trials counts the trainings of a sweep; add --sweep, or leave it out")
     if sweep:
-        from ray_jobs.sft_sweep import sweep as train
+        from ray_jobs.sft_sweep import sweep as search
+
+        train: Callable[..., dict[str, Any]] = partial(search, trials=trials)
     else:
         from ray_jobs.sft_job import fine_tune as train
     with opened(home) as (here, _), progress_bar("sft") as progress:
-        told = train(here, data=dataset, base=base, progress=progress)
+        told = train(here, data=dataset, base=base, seed=seed, progress=progress)
     if as_json:
         show_json(told)
     else:
@@ -116,15 +134,17 @@ def _show_trials(told: Mapping[str, Any]) -> None:
     from rlhf.cli.terminal import show, show_table
 
     show_table(
-        ("learning rate", "rank", "validation loss", "perplexity", "steps", ""),
+        ("learning rate", "rank", "epochs", "batch", "validation loss", "perplexity", "steps", ""),
         [
             (
                 f"{one['learning_rate']:g}",
                 one["r"],
+                one["epochs"],
+                one["batch_size"],
                 f"{one['validation_loss']:.4f}",
                 f"{one['perplexity']:.3f}",
-                f"{one['best_step']} of {one['steps']}",
-                "best" if one["best"] else "",
+                f"{one['steps']} of {one['steps_planned']}",
+                "best" if one["best"] else "" if one["finished"] else "cut",
             )
             for one in told["trials"]
         ],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from rlhf.settings.branch import Branch
 
@@ -82,7 +82,24 @@ class SFT(Branch):
     """Validation rows that are looked at, evenly spread over the split."""
     save_every: PositiveInt = 20
     """Optimiser steps after which the state is durable: what a kill can cost."""
-    sweep_learning_rates: tuple[PositiveFloat, ...] = Field((2e-4, 5e-4, 1e-3), min_length=1)
-    """What `rlhf sft --sweep` tries, each with each of sweep_ranks."""
-    sweep_ranks: tuple[PositiveInt, ...] = Field((8, 16), min_length=1)
-    """Ranks of the adapter that `rlhf sft --sweep` tries; lora.alpha / lora.r stays what it is."""
+    sweep_trials: PositiveInt = 8
+    """Trainings that `rlhf sft --sweep` begins: these settings as they are, then draws from the
+    seed. From a quarter of its steps on, the worse ones are cut (Li et al., 2020)."""
+    sweep_learning_rates: tuple[PositiveFloat, PositiveFloat] = (1e-4, 2e-3)
+    """Lowest and highest that are drawn, evenly in their logarithm."""
+    sweep_ranks: tuple[PositiveInt, ...] = Field((4, 8, 16, 32), min_length=1)
+    """Ranks that are drawn; lora.alpha / lora.r stays what it is."""
+    sweep_epochs: tuple[PositiveInt, ...] = Field((1, 2, 3, 5), min_length=1)
+    """Epochs that are drawn."""
+    sweep_batch_sizes: tuple[PositiveInt, ...] = Field((8, 16, 32), min_length=1)
+    """Batch sizes that are drawn."""
+
+    @model_validator(mode="after")
+    def _rates_in_order(self) -> Self:
+        lowest, highest = self.sweep_learning_rates
+        if lowest >= highest:
+            raise ValueError(
+                f"sft.sweep_learning_rates must be the lowest and the highest, not {lowest:g} "
+                f"and {highest:g}"
+            )
+        return self

@@ -19,15 +19,22 @@ from rlhf.durable import write_whole
 from rlhf.errors import UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.settings import Settings
+from rlhf.sft.packing import use_flash_attention
 from rlhf.sft.rows import Writer
-from rlhf.sft.training import Progress, fit
+from rlhf.sft.training import fit
+from rlhf.sft.watch import Looked, Progress
 
 ADAPTER, DONE = "adapter", "figures.json"
 """In the folder of a training: the finished adapter, and (written last) its figures."""
 
 
 def train(
-    base: str, data: Dataset, folder: Path, settings: Settings, progress: Progress
+    base: str,
+    data: Dataset,
+    folder: Path,
+    settings: Settings,
+    progress: Progress,
+    looked: Looked = lambda step, steps, lowest: None,
 ) -> dict[str, Any]:
     """Train an adapter into `folder`/adapter, or go on where a kill ended it; returns figures.
 
@@ -37,6 +44,7 @@ def train(
         return figures_of(folder)
     tokenizer = load_tokenizer(base)
     model = load_base(base)
+    use_flash_attention(model)
     context = int(getattr(model.config.get_text_config(), "max_position_embeddings", 10**9))
     longest = min(settings.sft.max_tokens, context)
     progress(0, 1, "reading the rows")
@@ -59,6 +67,7 @@ def train(
         lora=settings.lora,
         seed=settings.seed,
         progress=progress,
+        looked=looked,
     )
     figures = {
         **asdict(fitted),

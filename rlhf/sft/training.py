@@ -7,10 +7,9 @@ ends, on a CPU with the same number of threads, in the same bytes. One process, 
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, gcd
 from pathlib import Path
 from random import Random
@@ -19,55 +18,26 @@ from typing import Any, cast
 import pyarrow as pa
 import torch
 from datasets import Dataset
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import (
-    PreTrainedModel,
-    PrinterCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PreTrainedModel, PrinterCallback
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
-from rlhf.durable import move_into_place
 from rlhf.models import role_files
 from rlhf.models.adapters import lora_config
 from rlhf.settings import SFT, LoRA
 from rlhf.sft import MICRO_BATCH
+from rlhf.sft.packing import packed
 from rlhf.sft.rows import IGNORED, Row
+from rlhf.sft.watch import ADAPTER, Looked, Progress, Watch, states
 
-Progress = Callable[[int, int, str], None]
-"""Called with steps done, steps in all, and a line for people."""
 POOL = 50
 """Batches that are sorted by length together, so that little is padding."""
-ADAPTER = "default"
-"""PEFT's own name, under which the trainer saves and finds it again."""
-TRAINER, STATE = "trainer", "state-"
-"""In the folder of a training: where the trainer writes, and the finished states by their step."""
-WATCH, BEST = "watch.json", "best.safetensors"
-"""In a resume folder beside the trainer's own files: what the validation rows showed so far."""
-
-
-@dataclass(slots=True)
-class Seen:
-    """What the validation loss was, in nats per learned token."""
-
-    before: float | None = None
-    """Of the untouched base; None without validation rows."""
-    lowest: float | None = None
-    best_step: int = 0
-    waited: int = 0
-    """Looks since the lowest."""
-    looked: int = -1
-    """The step of the last look."""
-    loss: float | None = None
-    """Mean of the training steps up to the last save, in nats per learned token."""
+TRAINER = "trainer"
+"""In the folder of a training: where the trainer writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +68,15 @@ def fit(
     lora: LoRA,
     seed: int,
     progress: Progress = lambda done, total, text: None,
+    looked: Looked = lambda step, steps, lowest: None,
 ) -> Fitted:
     """Minimise the mean loss per learned token; write the best adapter into `target`.
 
     AdamW; the learning rate rises, then falls along a cosine to 0. The validation rows are looked
     at `evaluations` times and at the end; the weights with the lowest loss are kept, the untouched
     ones among them, and `patience` looks without a lower one end the training. Without validation
-    rows the last weights are kept. `folder` holds the states to resume from.
+    rows the last weights are kept. `folder` holds the states to resume from. `looked` hears of
+    every look, and may end the training by raising.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / TRAINER, ignore_errors=True)
@@ -112,8 +84,8 @@ def fit(
     order = _order(train, settings, seed)
     steps = ceil(len(order) / settings.batch_size)
     pad_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    watch = _Watch(model, folder, settings.patience, progress)
-    last = next(reversed(_states(folder)), None)
+    watch = Watch(model, folder, settings.patience, progress, looked)
+    last = next(reversed(states(folder)), None)
     if last:
         watch.read(last)
     trainer = _LocalSFTTrainer(
@@ -121,7 +93,7 @@ def fit(
         args=_arguments(settings, steps, seed, folder, watched=bool(validation)),
         train_dataset=_dataset(train).select(order),
         eval_dataset=_dataset(validation) if validation else None,
-        data_collator=DataCollatorForLanguageModeling(pad_token_id=int(pad_id)),
+        data_collator=collator(int(pad_id), packed=packed(base)),
         processing_class=tokenizer,
         callbacks=[watch],
     )
@@ -149,6 +121,11 @@ def fit(
         validation_loss=watch.seen.lowest,
         validation_loss_before=watch.seen.before,
     )
+
+
+def collator(pad_id: int, *, packed: bool) -> DataCollatorForLanguageModeling:
+    """Rows to a batch: padded [B, S], or packed [1, the sum of their lengths] with position ids."""
+    return DataCollatorForLanguageModeling(pad_token_id=pad_id, padding_free=packed)
 
 
 @torch.no_grad()
@@ -279,81 +256,3 @@ class _LocalSFTTrainer(SFTTrainer):
 
     def _send_telemetry(self) -> None:
         """Nothing leaves this machine."""
-
-
-class _Watch(TrainerCallback):
-    """Passes steps on as progress, keeps the best weights, and makes saved states durable."""
-
-    def __init__(self, model: PeftModel, folder: Path, patience: int, progress: Progress) -> None:
-        self.seen = Seen()
-        self._model, self._folder, self._patience, self._progress = (
-            model,
-            folder,
-            patience,
-            progress,
-        )
-        self._best = self._weights()
-
-    def read(self, state: Path) -> None:
-        """Go on from what was seen when a state was saved."""
-        self.seen = Seen(**json.loads((state / WATCH).read_text(encoding="utf-8")))
-        self._best = load_file(state / BEST)
-
-    def restore(self) -> None:
-        """Put the weights back whose validation loss was lowest."""
-        set_peft_model_state_dict(self._model, self._best, adapter_name=ADAPTER)
-
-    @property
-    def had_enough(self) -> bool:
-        """Whether the validation loss has not fallen for too long."""
-        return self.seen.waited >= self._patience
-
-    def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
-    ) -> None:
-        """The validation rows were looked at."""
-        loss, seen = given["metrics"]["eval_loss"], self.seen
-        seen.looked = state.global_step
-        if seen.before is None:
-            seen.before = loss
-        if seen.lowest is None or loss < seen.lowest:
-            seen.lowest, seen.best_step, seen.waited = loss, state.global_step, 0
-            self._best = self._weights()
-            return
-        seen.waited += 1
-        control.should_training_stop = self.had_enough
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
-    ) -> None:
-        """One optimiser step is done."""
-        told = "" if self.seen.lowest is None else f", validation loss {self.seen.lowest:.3f}"
-        self._progress(state.global_step, state.max_steps, f"training{told}")
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
-    ) -> None:
-        """The mean loss of the last steps is in the newest entry that has one."""
-        logged = (entry["loss"] for entry in reversed(state.log_history) if "loss" in entry)
-        self.seen.loss = next(logged, self.seen.loss)
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
-    ) -> None:
-        """The trainer wrote its state: add ours, and let both take the place of the last one."""
-        fresh = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        save_file(self._best, fresh / BEST)
-        (fresh / WATCH).write_text(json.dumps(asdict(self.seen)), encoding="utf-8")
-        older = _states(self._folder)
-        move_into_place(fresh, self._folder / f"{STATE}{state.global_step:09d}")
-        for state_before in older:
-            shutil.rmtree(state_before)
-
-    def _weights(self) -> dict[str, Tensor]:
-        weights = get_peft_model_state_dict(self._model, adapter_name=ADAPTER)
-        return {name: one.detach().cpu().clone() for name, one in weights.items()}
-
-
-def _states(folder: Path) -> list[Path]:
-    """Resume folders, oldest first; more than one only after a kill."""
-    return sorted(folder.glob(f"{STATE}*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,11 +14,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from ray_jobs import sft_job, tether
+from ray_jobs import sft_job, sft_sweep, tether
+from ray_jobs.driver import Progress
 from rlhf import registry
 from rlhf.data.datasets import latest
+from rlhf.durable import file_digest
 from rlhf.errors import NotFound, UsageError
 from rlhf.home import make_home
 from rlhf.settings import Settings, load_settings
@@ -26,6 +30,9 @@ from rlhf.store import checkpoints, open_store
 from tests.killed_sft import examples
 from tests.live_service import LOOK_S
 from tests.sft_home import home_with_data
+
+PLAIN = {"format": "pt"}
+"""What transformers wants to read in a file of weights."""
 
 
 def command(home: Path, *words: str) -> dict[str, Any]:
@@ -105,6 +112,48 @@ def test_without_validation_rows_the_last_weights_are_kept(home: Path, tiny_llam
     assert figures["best_step"] == figures["steps"] == 10
     assert figures["validation_loss"] is figures["perplexity"] is None
     assert job.train(str(tiny_llama), data, work, load_settings(home), quiet) == figures
+
+
+def test_a_base_that_changed_under_an_unfinished_training_is_refused(
+    home: Path, tiny_llama: Path, tmp_path: Path
+) -> None:
+    base, weights = tmp_path / "base", tmp_path / "base" / "model.safetensors"
+    shutil.copytree(tiny_llama, base)
+    prepared(home)
+    asked = {"dataset": None, "base": str(base)}
+    with sft_job.prepared(home, asked, quiet) as work:
+        folder = work.folder(sft_job.recipe_of(work.data, work.settings))
+        with pytest.raises(KeyboardInterrupt):
+            job.train(str(base), work.data, folder, work.settings, stopped_at(5))
+    before, whole = weights.read_bytes(), snapshot(home)
+    save_file({name: one + 1 for name, one in load_file(weights).items()}, weights, PLAIN)
+    for how in (sft_job.run, sft_sweep.run):
+        with pytest.raises(UsageError, match=r"has changed since .* put the old model back") as no:
+            how(home, {**asked, "base": None}, quiet)
+        assert no.value.exit_code == 2
+        assert str(base) in str(no.value)
+    assert snapshot(home) == whole, "the unfinished training is as it was"
+    weights.write_bytes(before)
+    with sft_job.prepared(home, asked, quiet) as work:
+        steps: list[int] = []
+        job.train(str(base), work.data, folder, work.settings, lambda done, *_: steps.append(done))
+    assert min(filter(None, steps)) == 5, "it goes on after the state of step 4"
+
+
+def stopped_at(step: int) -> Progress:
+    """Somebody who presses Ctrl-C then."""
+
+    def progress(done: int, total: int, text: str) -> None:
+        if done == step:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def snapshot(home: Path) -> dict[str, str]:
+    """What is in the home's unfinished work, checkpoints and sweeps."""
+    files = (one for part in ("tmp", "checkpoints", "sweeps") for one in home.glob(f"{part}/**/*"))
+    return {str(one): file_digest(one) for one in files if one.is_file()}
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -69,12 +70,89 @@ def test_family_and_numbers_for_memory_and_disk_are_told(tiny_llama: Path) -> No
 def test_too_little_disk_and_memory_are_told(
     tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rlhf.preflight.GIB", 1)
-    monkeypatch.setattr("rlhf.preflight._free_gib", lambda: 0.5)
+    for module in ("memory", "examining"):
+        monkeypatch.setattr(f"rlhf.preflight.{module}.GIB", 1)
+    monkeypatch.setattr("rlhf.preflight.memory.free_gib", lambda: 0.5)
     monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     found = by_name(tiny_llama, Settings())
     assert "max_tokens" in found["memory for rlhf sft"].advice
+    assert "max_prompt_tokens" in found["memory for reward models"].advice
+    assert "ppo.rollouts" in found["memory for PPO"].advice
+    assert "speed" not in found, "what does not fit is not loaded"
     assert "--home" in found["disk"].advice
+
+
+def test_memory_of_reward_models_and_ppo_is_counted_by_what_they_hold(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("memory", "examining"):
+        monkeypatch.setattr(f"rlhf.preflight.{module}.GIB", 1)  # figures in bytes
+    monkeypatch.setattr("rlhf.preflight.memory.WORKER_GIB", 0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    settings = Settings.model_validate(
+        {"sampling": {"max_prompt_tokens": 100, "max_new_tokens": 28}, "ray": {"workers": 2}}
+    )
+    found = by_name(tiny_llama, settings)
+    weights, adapter = 4 * tiny_parameters(), 4 * 16 * WIDTHS
+    kept = 8 * 32 + 4 * 64 + 4 * 128  # hidden sizes, inner sizes, and each head's scores
+    states = 1.5 * 128 * 2 * kept * 4  # slack, tokens, layers, bytes
+    keys = 32 * 128 * 2 * 2 * 2 * 8 * 4  # answers, tokens, both, layers, groups, size, bytes
+    reward = weights + 4 * adapter + 16 * states
+    ppo = weights + 11 * adapter + 16 * states + keys
+    assert found["memory for reward models"].found.startswith(f"at most {2 * reward:.1f} GiB")
+    assert f"2 at a time, {reward:.1f} each" in found["memory for reward models"].found
+    assert f"2 workers, {ppo:.1f} each" in found["memory for PPO"].found
+
+
+WIDTHS = 2 * ((32 + 32) * 2 + (32 + 16) * 2 + (32 + 64) * 3)
+"""In and out of the seven products of two layers: a rank costs as many numbers."""
+
+
+def tiny_parameters() -> int:
+    """Embeddings (tied), and per layer attention, feed-forward and two norms; the last norm."""
+    return 261 * 32 + 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64 + 2 * 32) + 32
+
+
+def test_on_a_gpu_fine_tuning_keeps_the_input_of_each_layer_alone(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("memory", "examining"):
+        monkeypatch.setattr(f"rlhf.preflight.{module}.GIB", 1)
+    monkeypatch.setattr("rlhf.preflight.memory.free_gib", lambda: 0.0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    settings = Settings.model_validate({"sft": {"max_tokens": 512}})
+    layer, inputs, logits = 1.5 * (8 * 32 + 4 * 64), 2 * 32, 3 * 261
+    batch = 8 * 512 * 4 * (layer + inputs + logits)
+    told = by_name(tiny_llama, settings)["memory for rlhf sft"].found
+    assert f"8 rows of the longest kind {batch:.1f}" in told
+
+
+def test_the_speed_of_reading_is_measured(tiny_llama: Path) -> None:
+    speed = by_name(tiny_llama, Settings())["speed"]
+    assert speed.verdict is Verdict.OK
+    told = re.match(r"(\S+) s per 1,000 tokens read, in 8 rows of 128 on ", speed.found)
+    assert told is not None
+    assert 0 < float(told[1]) < 10
+
+
+def test_text_in_many_scripts_comes_back_from_its_tokens(tiny_llama: Path) -> None:
+    found = by_name(tiny_llama, Settings())["text round trip"]
+    assert found.verdict is Verdict.OK
+    assert "7 kinds of text and a conversation" in found.found
+
+
+def test_scripts_that_a_tokenizer_loses_are_named(tiny_llama: Path, tmp_path: Path) -> None:
+    model = changed(tiny_llama, tmp_path / "lossy")
+    file = model / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"String": "你"}, "content": "?"}
+    file.write_text(json.dumps(tokenizer))
+    found = by_name(model, Settings())["text round trip"]
+    assert found.verdict is Verdict.WARN
+    assert found.found == (
+        "changed on the way through tokens: Chinese, Japanese and Korean, a conversation as the "
+        "template writes it"
+    )
 
 
 def test_a_pad_token_that_also_ends_answers_is_told(tiny_llama: Path, tmp_path: Path) -> None:

@@ -14,18 +14,18 @@ import pytest
 from rlhf.durable import file_digest
 from rlhf.models import role_files
 from rlhf.models.role_files import ADAPTER
-from rlhf.sft import training
+from rlhf.sft import training, watch
 from tests.killed_sft import SETTINGS, train
 
 KILLS: dict[str, list[tuple[Any, str, int]]] = {
-    "before the first save": [(training._Watch, "on_step_end", 1)],
-    "in the first save": [(training, "move_into_place", 0)],
-    "in a later save": [(training, "move_into_place", 2), (training, "move_into_place", 0)],
-    "between two saves": [(training._Watch, "on_step_end", 4), (training._Watch, "on_step_end", 1)],
-    "before the first look": [(training._Watch, "on_evaluate", 0)],
-    "while it looks": [(training._Watch, "on_evaluate", 3)],
+    "before the first save": [(watch.Watch, "on_step_end", 1)],
+    "in the first save": [(watch, "move_into_place", 0)],
+    "in a later save": [(watch, "move_into_place", 2), (watch, "move_into_place", 0)],
+    "between two saves": [(watch.Watch, "on_step_end", 4), (watch.Watch, "on_step_end", 1)],
+    "before the first look": [(watch.Watch, "on_evaluate", 0)],
+    "while it looks": [(watch.Watch, "on_evaluate", 3)],
     "before the best weights are written": [(role_files, "write_adapter", 0)],
-    "at random": [(training._Watch, "on_step_end", random.Random(7).randrange(11))],
+    "at random": [(watch.Watch, "on_step_end", random.Random(7).randrange(11))],
 }
 """Where, and after how many times there."""
 
