@@ -7,10 +7,8 @@ one that is finished is not done twice.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import sys
 import time
@@ -31,6 +29,7 @@ from ray_jobs.opening import open_home
 from rlhf import registry
 from rlhf.data.datasets import Dataset, dataset, latest
 from rlhf.errors import UsageError
+from rlhf.locking import held_alone
 from rlhf.models.base import base_identity
 from rlhf.registry import card
 from rlhf.settings import Settings, load_settings
@@ -237,17 +236,15 @@ def digest_of(plain: Any) -> str:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Two at once would train into one folder. The lock goes with the process."""
-    handle = os.open(home / "run" / "sft.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            raise UsageError(
-                f"another fine-tuning runs on {home}. Wait for it, or stop it with Ctrl-C"
-            ) from held
+
+    def taken(owner: str) -> str:
+        return (
+            f"another fine-tuning runs on {home} (process {owner}). "
+            "Wait for it, or stop it with Ctrl-C"
+        )
+
+    with held_alone(home / "run" / "sft.lock", taken):
         yield
-    finally:
-        os.close(handle)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rlhf.errors import UsageError
+from rlhf.locking import held_alone
 
 FOLDERS = ("checkpoints", "rounds", "tmp", "logs", "run")
 
@@ -50,21 +50,15 @@ def sole_service(home: Path) -> Iterator[None]:
 
     Raises UsageError when another service holds it.
     """
-    handle = os.open(home / "run" / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-            raise UsageError(
-                f"a service already runs on {home} (process {owner}). "
-                "Use it, stop it with Ctrl-C, or give another folder with --home"
-            ) from held
-        os.ftruncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
+
+    def taken(owner: str) -> str:
+        return (
+            f"a service already runs on {home} (process {owner}). "
+            "Use it, stop it with Ctrl-C, or give another folder with --home"
+        )
+
+    with held_alone(home / "run" / "up.lock", taken):
         yield
-    finally:
-        os.close(handle)
 
 
 def service_runs(home: Path) -> bool:

@@ -6,9 +6,7 @@ Work on single rows is spread over processes; what comes out does not depend on 
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -31,6 +29,7 @@ from rlhf.data.cleaning.words import I64
 from rlhf.data.cleaning.writing import write_rows
 from rlhf.data.datasets import PLOT, REPORT, Dataset, publish
 from rlhf.errors import RLHFError, UsageError
+from rlhf.locking import held_alone
 from rlhf.settings import Clean
 from rlhf.store import Store
 from rlhf.store import datasets as stored
@@ -301,15 +300,12 @@ def _work_folder(home: Path) -> Iterator[Path]:
     Raises UsageError while another cleaning runs.
     """
     (home / "tmp").mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(home / "tmp" / "clean.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            raise UsageError(f"another `rlhf clean` works on {home}. Wait for it to end") from held
+
+    def taken(owner: str) -> str:
+        return f"another `rlhf clean` works on {home} (process {owner}). Wait for it to end"
+
+    with held_alone(home / "tmp" / "clean.lock", taken):
         for left in (home / "tmp").glob("clean-*"):
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=home / "tmp", prefix="clean-") as work:
             yield Path(work)
-    finally:
-        os.close(handle)
