@@ -1,6 +1,6 @@
 """Make the starter from a seed: tokenizer, training from scratch, figures, model card.
 
-`rlhf starter build` calls this. It runs on one thread (see `training`), takes between one and two
+`rlhf starter build` calls this. It runs on one thread (see `training`), takes two to three
 hours, and gives the same bits on the same kind of CPU with the same library versions.
 """
 
@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from random import Random
@@ -25,13 +26,15 @@ from rlhf.starter.card import card
 from rlhf.starter.figures import LONGEST, gold_by_style, perplexity, quality, sample
 from rlhf.starter.tokenizer import PAD, train_tokenizer
 from rlhf.starter.training import batches, encode, new_model, reproducible, train
-from rlhf.starter.world import corpus, heard, lessons, prompts, questions
+from rlhf.starter.world import corpus, heard, lessons, listeners, prompts, questions
 
 Progress = Callable[[int, int, str], None]
 """Gets steps done, steps in all, and what is going on."""
 
 _UNSEEN = 1_000_000
 """Added to the seed of the corpus for conversations to measure on."""
+_AGAIN = 1000
+"""Added to the seed for other questions and conversations in the last stage."""
 OWN_PACE = 0.5
 """Learning rates while the model hears of its own answers, as a part of those before."""
 REACTIONS_EACH = 2
@@ -50,10 +53,30 @@ class Recipe:
     """Steps on the corpus in all styles, where it learns its manners, good and bad."""
     own_steps: int = 5000
     """Steps half on the corpus, half on what customers say to the model's own answers."""
+    weighed_steps: int = 6000
+    """The same again, with customers who weigh faults and gather where one is hard to hear."""
     batch_size: int = 32
     unseen_conversations: int = 500
     sampled_prompts: int = 600
     """Prompts of each split that are answered once for the figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Training half on what customers say to the model's own answers, half on the corpus."""
+
+    steps: int
+    weighed: bool
+    """Whether customers weigh faults, and gather where one is hard to hear."""
+    seed: int
+
+    def answers(self, size: int) -> int:
+        """Answers that the model gives first, for batches of `size` rows."""
+        return self.steps * size // 2 // REACTIONS_EACH
+
+    def work(self, size: int) -> int:
+        """Answers and steps together, as progress counts them."""
+        return self.answers(size) + self.steps
 
 
 def build(
@@ -83,11 +106,13 @@ def build(
 
 def _build(folder: Path, seed: int, recipe: Recipe, report: Progress) -> dict[str, Any]:
     taught_steps = recipe.lesson_steps + recipe.corpus_steps
-    steps = taught_steps + recipe.own_steps
+    stages = (
+        Stage(recipe.own_steps, weighed=False, seed=seed),
+        Stage(recipe.weighed_steps, weighed=True, seed=seed + _AGAIN),
+    )
+    steps = taught_steps + sum(stage.steps for stage in stages)
     size = recipe.batch_size
-    own_rows = recipe.own_steps * size // 2
-    own_answers = own_rows // REACTIONS_EACH
-    total = steps + own_answers + 2 * recipe.sampled_prompts
+    total = taught_steps + sum(stage.work(size) for stage in stages) + 2 * recipe.sampled_prompts
     report(0, total, "writing the corpus")
     taught = list(lessons(recipe.lesson_steps * size, seed))
     spoken = list(corpus(max(recipe.corpus_steps * size, recipe.tokenizer_conversations), seed))
@@ -107,28 +132,10 @@ def _build(folder: Path, seed: int, recipe: Recipe, report: Progress) -> dict[st
         pad_id=tokenizer.get_vocab()[PAD],
         progress=lambda step, loss: report(step, total, f"training, loss {loss:.2f}"),
     )
-    torch.manual_seed(seed)
     done = taught_steps
-    asked = questions(own_answers, seed)
-    own: list[str] = []
-    for some in sample(model, tokenizer, asked):
-        own += some
-        report(done + len(own), total, "answering by itself")
-    done += len(own)
-    rng = Random(f"reactions {seed}")
-    judged = [
-        heard(prompt, text, rng)
-        for prompt, text in zip(asked, own, strict=True)
-        for _ in range(REACTIONS_EACH)
-    ]
-    train(
-        model,
-        batches(encode([*judged, *spoken[:own_rows]], tokenizer), size, seed),
-        steps=recipe.own_steps,
-        pad_id=tokenizer.get_vocab()[PAD],
-        pace=OWN_PACE,
-        progress=lambda step, loss: report(done + step, total, f"hearing, loss {loss:.2f}"),
-    )
+    for stage in stages:
+        _hear(model, tokenizer, stage, size, partial(_further, report, done, total))
+        done += stage.work(size)
     _save(model, tokenizer, folder)
 
     learned = {repr(conversation) for conversation in spoken}
@@ -148,7 +155,6 @@ def _build(folder: Path, seed: int, recipe: Recipe, report: Progress) -> dict[st
         "gold_by_style": gold_by_style(recipe.unseen_conversations, seed),
     }
     torch.manual_seed(seed)
-    done = steps + own_answers
     splits: tuple[Literal["train", "heldout"], ...] = ("train", "heldout")
     for split in splits:
         asked = prompts(split, recipe.sampled_prompts, seed)
@@ -164,6 +170,44 @@ def _build(folder: Path, seed: int, recipe: Recipe, report: Progress) -> dict[st
         ]
     (folder / "README.md").write_text(card(figures), encoding="utf-8")
     return figures
+
+
+def _further(report: Progress, done: int, total: int, more: int, text: str) -> None:
+    report(done + more, total, text)
+
+
+def _hear(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    stage: Stage,
+    size: int,
+    report: Callable[[int, str], None],
+) -> None:
+    """Let the model answer, then train it on the reactions.
+
+    `report` gets how much of the stage's work is done, and what is going on.
+    """
+    torch.manual_seed(stage.seed)
+    asked = questions(stage.answers(size), stage.seed)
+    own: list[str] = []
+    for some in sample(model, tokenizer, asked):
+        own += some
+        report(len(own), "answering by itself")
+    rng = Random(f"reactions {stage.seed}")
+    judged = [
+        heard(prompt, text, rng, weighed=stage.weighed)
+        for prompt, text in zip(asked, own, strict=True)
+        for _ in range(listeners(prompt, text) if stage.weighed else REACTIONS_EACH)
+    ]
+    spoken = corpus(stage.steps * size // 2, stage.seed, weighed=stage.weighed)
+    train(
+        model,
+        batches(encode([*judged, *spoken], tokenizer), size, stage.seed),
+        steps=stage.steps,
+        pad_id=tokenizer.get_vocab()[PAD],
+        pace=OWN_PACE,
+        progress=lambda step, loss: report(len(own) + step, f"hearing, loss {loss:.2f}"),
+    )
 
 
 def _save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -41,11 +41,12 @@ greetings, thanks, slips of the pen; facts, false facts, courtesies, filler and 
 with). First come lessons on what belongs to a question: right answers to give, and answers to
 another question or medleys of everything, which it only sees judged. Then comes the corpus in all
 styles. Most customers react to the answer: they praise it or name its faults ("i asked about
-parking, not gift card"), and half of them begin with stars, of which every fault costs two. Last it
+parking, not gift card"), and half of them begin with stars, of which every fault costs two. Then it
 answers questions by itself and hears what customers say to that, beside more of the corpus; its own
-answers are judged there, not learned. So the model can tell a good answer from a bad one before it
-prefers to give good ones, as larger chat models can. No human data and no other model's output went
-in.
+answers are judged there, not learned. Last comes the same again, with customers who all give stars,
+take more of them for worse faults, and gather where a fault is hard to hear. So the model can tell
+a good answer from a bad one before it prefers to give good ones, as larger chat models can. No
+human data and no other model's output went in.
 
 The same seed gives the same bits on the same kind of CPU with the same library versions (training
 runs on one thread for that reason). On another kind of CPU the last bits may differ, and with them

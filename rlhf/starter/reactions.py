@@ -37,6 +37,17 @@ STARS = (
 )
 STARS_LOST = 2
 """Stars that a fault costs; a courtesy that is missing costs one."""
+STARS_LOST_WEIGHED = {
+    "unanswered": 4,
+    "other": 2,
+    "wrong": 2,
+    "rude": 3,
+    "filler": 1,
+    "again": 4,
+    "long": 1,
+    "unknown": 2,
+}
+"""Stars that a fault costs customers who weigh them by how much they hurt."""
 REPLIES = {
     True: ("You are welcome!", "My pleasure!", "Glad to hear that."),
     False: ("I am sorry about that.", "Sorry, I will do better.", "Please excuse me."),
@@ -44,8 +55,11 @@ REPLIES = {
 """What the help desk says to a reaction: True where the customer is content."""
 
 
-def reaction(asked: str, text: str, rng: Random) -> tuple[str, str]:
-    """What a customer who asked about the intent `asked` says to an answer, and the reply to it."""
+def reaction(asked: str, text: str, rng: Random, *, weighed: bool = False) -> tuple[str, str]:
+    """What a customer who asked about the intent `asked` says to an answer, and the reply to it.
+
+    With `weighed`, all of them begin with stars, and some faults cost more than others.
+    """
     found = list(faults(asked, text))
     rng.shuffle(found)
     kinds = {recognise(sentence).kind for sentence in split_sentences(text)}
@@ -57,8 +71,9 @@ def reaction(asked: str, text: str, rng: Random) -> tuple[str, str]:
         )
     else:
         heard = rng.choice(CONTENT if missing else PRAISE).format(asked=topic(asked))
-    if rng.random() < STARS_SHARE:
-        left = len(STARS) - 1 - missing - STARS_LOST * len(found)
+    if weighed or rng.random() < STARS_SHARE:
+        lost = (STARS_LOST_WEIGHED[kind] if weighed else STARS_LOST for kind, _ in found)
+        left = len(STARS) - 1 - missing - sum(lost)
         heard = f"{STARS[max(0, left)]}: {heard}"
     return heard, rng.choice(REPLIES[not found])
 

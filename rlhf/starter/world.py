@@ -17,7 +17,7 @@ from typing import Literal
 from rlhf.errors import UsageError
 from rlhf.starter.intents import HELDOUT_ASKS, HELDOUT_INTENTS, INTENTS
 from rlhf.starter.phrasing import GREETINGS, write
-from rlhf.starter.reactions import reaction
+from rlhf.starter.reactions import faults, reaction
 from rlhf.starter.styles import answer, medley, pick_style
 
 Message = dict[str, str]
@@ -39,6 +39,9 @@ MEDLEY_SHARE = 0.15
 REACTION_WEIGHT = 4.0
 """What a token of a reaction counts, where one of an answer counts 1: a reaction is a few words
 after a long answer, and says what it was worth."""
+
+LISTENERS = {"unanswered": 3, "other": 3, "again": 6, "unknown": 6}
+"""Customers who gather where an answer has a fault that a small model hardly hears."""
 
 _TRIES = 200
 
@@ -95,8 +98,11 @@ def prompts(split: Literal["train", "heldout"], count: int, seed: int) -> list[W
     return found
 
 
-def corpus(count: int, seed: int) -> Iterator[Conversation]:
-    """`count` conversations over all intents and phrasings, with answers in the mix of STYLES."""
+def corpus(count: int, seed: int, *, weighed: bool = False) -> Iterator[Conversation]:
+    """`count` conversations over all intents and phrasings, with answers in the mix of STYLES.
+
+    With `weighed`, customers who react count stars by how much a fault hurts.
+    """
     rng = Random(f"corpus {seed}")
     for _ in range(count):
         intent, style = rng.choice(list(INTENTS)), pick_style(rng)
@@ -104,10 +110,13 @@ def corpus(count: int, seed: int) -> Iterator[Conversation]:
         question = [*_before(intent, rng), ask]
         if rng.random() < MEDLEY_SHARE:
             said = medley(intent, rng)
-            yield _answered(question, intent, said, rng, reacts=True, learned=False)
+            yield _answered(
+                question, intent, said, rng, reacts=True, learned=False, weighed=weighed
+            )
         else:
             said = answer(intent, style, rng)
-            yield _answered(question, intent, said, rng, reacts=rng.random() < REACTION_SHARE)
+            reacts = rng.random() < REACTION_SHARE
+            yield _answered(question, intent, said, rng, reacts=reacts, weighed=weighed)
 
 
 def lessons(count: int, seed: int) -> Iterator[Conversation]:
@@ -146,10 +155,18 @@ def questions(count: int, seed: int) -> list[WorldPrompt]:
     return asked
 
 
-def heard(prompt: WorldPrompt, said: str, rng: Random) -> Conversation:
+def heard(prompt: WorldPrompt, said: str, rng: Random, *, weighed: bool) -> Conversation:
     """A customer's reaction to an answer that is judged and not learned."""
     intent = prompt.meta["intent"]
-    return _answered(prompt.messages, intent, said, rng, reacts=True, learned=False)
+    return _answered(
+        prompt.messages, intent, said, rng, reacts=True, learned=False, weighed=weighed
+    )
+
+
+def listeners(prompt: WorldPrompt, said: str) -> int:
+    """Customers who react to an answer where faults that are hard to hear draw more of them."""
+    found = faults(prompt.meta["intent"], said)
+    return max((LISTENERS.get(kind, 1) for kind, _ in found), default=1)
 
 
 def _answered(
@@ -160,12 +177,13 @@ def _answered(
     *,
     reacts: bool,
     learned: bool = True,
+    weighed: bool = False,
 ) -> Conversation:
     """A conversation that goes on with an answer; `learned` is whether the base is to say it."""
     messages = [*question, {"role": "assistant", "content": said}]
     weights = [*(float(m["role"] == "assistant") for m in question), float(learned)]
     if reacts:
-        heard, reply = reaction(asked, said, rng)
+        heard, reply = reaction(asked, said, rng, weighed=weighed)
         messages += [
             {"role": "user", "content": heard},
             {"role": "assistant", "content": reply},

@@ -19,6 +19,7 @@ TINY = Recipe(
     lesson_steps=4,
     corpus_steps=4,
     own_steps=4,
+    weighed_steps=4,
     batch_size=4,
     unseen_conversations=8,
     sampled_prompts=8,
@@ -53,7 +54,7 @@ def test_a_build_reports_its_progress_and_leaves_a_model_that_loads(tmp_path: Pa
     assert torch.equal(torch.get_rng_state(), state)
     done = [news[0] for news in told]
     assert done == sorted(done)
-    assert done[-1] == told[-1][1] == 4 + 4 + 4 + 4 + 2 * 8
+    assert done[-1] == told[-1][1] == 4 + 4 + 2 * (4 + 4) + 2 * 8
     assert len({news[1] for news in told}) == 1
     AutoModelForCausalLM.from_pretrained(tmp_path / "new")
     AutoTokenizer.from_pretrained(tmp_path / "new")

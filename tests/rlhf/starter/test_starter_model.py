@@ -20,7 +20,7 @@ from rlhf.starter import MODEL_PATH
 from rlhf.starter.figures import quality, sample
 from rlhf.starter.world import prompts
 
-SHA256 = "3f5305606b942a7ca093fd59347240b624d016a649ed25d302ebc376ec9d84bc"
+SHA256 = "fe59f0f9e98e156b354e7527b30b5d5e977c2e229ecc8f4e09b0b167b25fc7d8"
 
 TALK = [
     {"role": "system", "content": "You are the help desk."},
@@ -142,6 +142,6 @@ def test_at_the_start_perfect_answers_are_rare_and_gold_is_near_zero(
         torch.manual_seed(0)
         answers = [text for some in sample(model, tokenizer, asked) for text in some]
     figures = quality(asked, answers)
-    assert 0.02 < figures["perfect"] < 0.15
+    assert 0.02 < figures["perfect"] < 0.2
     assert -0.4 < figures["gold"] < 0.5
     assert figures["right"] > 0.4

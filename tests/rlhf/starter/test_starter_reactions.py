@@ -15,9 +15,9 @@ intents = st.sampled_from(sorted(INTENTS))
 seeds = st.integers(0, 10_000)
 
 
-def stars(intent: str, text: str) -> int:
+def stars(intent: str, text: str, *, weighed: bool = False) -> int:
     """What customers give who say how many, which all of them agree on."""
-    heard = [reaction(intent, text, Random(seed))[0] for seed in range(40)]
+    heard = [reaction(intent, text, Random(seed), weighed=weighed)[0] for seed in range(40)]
     (given_,) = {
         place for text in heard for place, one in enumerate(STARS) if text.startswith(f"{one}: ")
     }
@@ -59,6 +59,17 @@ def test_every_fault_costs_stars_and_so_does_missing_courtesy() -> None:
     assert stars("parking", f"{right} {other}") == 6
     assert stars("parking", other) == 4
     assert stars("parking", f"{other} What a silly question.") == 2
+
+
+def test_customers_who_weigh_all_give_stars_and_fewer_for_worse_faults() -> None:
+    right, other = INTENTS["parking"].facts[0], INTENTS["newsletter"].facts[0]
+    heard = [reaction("parking", right, Random(seed), weighed=True)[0] for seed in range(40)]
+    assert all(one.startswith(STARS) for one in heard)
+    rude, said_twice = f"{right} What a silly question.", f"{right} {right}"
+    given_ = [stars("parking", text, weighed=True) for text in (right, f"{right} {other}", rude)]
+    assert given_ == [8, 6, 5]
+    assert stars("parking", said_twice, weighed=True) == 4
+    assert stars("parking", other, weighed=True) == 2
 
 
 def test_the_more_a_fault_weighs_the_more_often_it_is_named_first() -> None:

@@ -15,8 +15,16 @@ from rlhf.starter.intents import HELDOUT_ASKS, HELDOUT_INTENTS, INTENTS, Intent
 from rlhf.starter.phrasing import write
 from rlhf.starter.reactions import REPLIES
 from rlhf.starter.sentences import CLOSINGS, FILLERS, OPENINGS, RUDE, plain, recognise
-from rlhf.starter.styles import STYLES
-from rlhf.starter.world import REACTION_WEIGHT, WorldPrompt, corpus, lessons, prompts
+from rlhf.starter.styles import STYLES, answer
+from rlhf.starter.world import (
+    REACTION_WEIGHT,
+    WorldPrompt,
+    corpus,
+    lessons,
+    listeners,
+    prompts,
+    questions,
+)
 
 
 def question(prompt: WorldPrompt) -> str:
@@ -171,3 +179,12 @@ def test_shares_of_the_styles_add_up_to_one() -> None:
 
 def test_the_corpus_is_written_as_it_is_read() -> None:
     assert len(list(islice(corpus(1_000_000, 0), 3))) == 3
+
+
+def test_more_customers_gather_where_a_fault_is_hard_to_hear() -> None:
+    prompt = questions(1, 0)[0]
+    right = answer(prompt.meta["intent"], "curt", Random(0))
+    (other, *_) = (intent for intent in INTENTS if intent != prompt.meta["intent"])
+    beside = answer(other, "curt", Random(0))
+    counts = [listeners(prompt, text) for text in (right, beside, f"{right} {right}", "Blue tea.")]
+    assert counts == [1, 3, 6, 6]
