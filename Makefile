@@ -7,8 +7,9 @@ SHELL := /bin/bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest
-# Two workers fit two cores; tests that start Ray or a browser share one of them (tests/conftest.py).
-WORKERS ?= 2
+# Three workers keep two cores busy: tests that start Ray, which wait for processes half of their
+# time, share one, those with a browser another (tests/conftest.py).
+WORKERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## this list

@@ -21,7 +21,7 @@ from tests.killed_ppo import (
     points,
 )
 
-KILLS = 4
+KILLS = 3
 BUDGET = 1e-9
 """Nats that any policy goes beyond as soon as its estimated KL is above 0 at all."""
 LONGER = 2 * WINDOW + 2
