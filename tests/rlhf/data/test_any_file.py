@@ -35,8 +35,8 @@ GOOD = b'{"prompt": "fine"}\n'
         ("a.json", b'{"prompt": "fine"}'),
         ("a.json", b'["fine"]'),
         ("A.JSONL", GOOD),
-        ("a.jsonl.gz", gzip.compress(GOOD)),
-        ("a.csv.gz", gzip.compress(b"prompt\n") + gzip.compress(b"fine\n")),
+        ("a.jsonl.gz", gzip.compress(GOOD, mtime=0)),
+        ("a.csv.gz", gzip.compress(b"prompt\n", mtime=0) + gzip.compress(b"fine\n", mtime=0)),
     ],
 )
 def test_harmless_oddities_are_read(tmp_path: Path, name: str, content: bytes) -> None:
