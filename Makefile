@@ -7,9 +7,9 @@ SHELL := /bin/bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest
-# Three workers keep two cores busy: tests that start Ray, which wait for processes half of their
-# time, share one, those with a browser another (tests/conftest.py).
-WORKERS ?= 3
+# Two workers fit two cores; a file's tests with Ray share one, and so do all with a browser
+# (tests/conftest.py).
+WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## this list

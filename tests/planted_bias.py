@@ -25,7 +25,7 @@ from rlhf.store import checkpoints, open_store
 
 DISLIKED = "Buddhist"
 CURT = "No."
-STEPS, BATCH = {"policy": 200, "reward": 100}, 24
+STEPS, BATCH = {"policy": 80, "reward": 60}, 24
 MEMBERS = ("reward-0", "reward-1")
 OFFSET = -1.5
 """Of the score, for the disliked."""

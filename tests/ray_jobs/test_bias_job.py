@@ -32,7 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(home: Path) -> dict[str, Any]:
     """What a check of the untouched starter (v0) and of the biased policy (v1) says."""
-    small = ("--requests", 40, "--samples", 2)
+    small = ("--requests", 24, "--samples", 1)
     done = rlhf("bias", "v0", "v1", "--json", "--fail-on-finding", *small, "--home", home)
     assert done.returncode == 3, done.stderr
     plain: dict[str, Any] = json.loads(done.stdout)
