@@ -68,7 +68,9 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
         asked = comparisons.counts(tx)
     assert one.state == State.PROMOTED, one.error
     assert all(step is not None and step.attempt == 1 for step in steps.values())
-    assert asked == {"open": 0, "leased": 0, "rated": 26}, "24 comparisons, two of them twice"
+    assert asked["rated"] == 26, "24 comparisons, two of them twice"
+    assert asked["open"] <= 2, "a third opinion, where two disagreed and nobody else is there"
+    assert asked["leased"] == 0
     assert names["champion"] == names["candidate"] == one.candidate
     assert names["previous"] == one.start_checkpoint
     for digest in (one.candidate, one.reward_checkpoints["ensemble"]):
