@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Column, Connection, Table, func, select, update
 
 from rlhf.errors import NotFound
 from rlhf.store import schema, validate
@@ -115,60 +115,14 @@ def count_rows(tx: Connection) -> dict[Kind, int]:
 
 def chat_rows(tx: Connection, after_id: int, limit: int) -> list[RawRow]:
     """The next prompts after `after_id` with their answers, by id."""
-    table = schema.prompts
-    columns = (
-        table.c.id,
-        table.c.messages,
-        table.c.reference,
-        table.c.source,
-        table.c.conversation,
-        table.c.split,
-    )
-    query = select(*columns).where(table.c.id > after_id).order_by(table.c.id).limit(limit)
-    return [
-        RawRow(
-            kind="chat",
-            row=row.id,
-            messages=_with_answer(row.messages, row.reference),
-            text="",
-            source=row.source,
-            conversation=row.conversation,
-            heldout=row.split == "heldout",
-        )
-        for row in tx.execute(query)
-    ]
+    prompts = schema.prompts
+    return _chats(tx, "chat", prompts, prompts.c.reference, after_id, limit)
 
 
 def answer_rows(tx: Connection, after_id: int, limit: int) -> list[RawRow]:
     """The next answers beside references after `after_id`, each with its prompt, by id."""
-    table, prompts = schema.answers, schema.prompts
-    columns = (
-        table.c.id,
-        prompts.c.messages,
-        table.c.text,
-        table.c.source,
-        prompts.c.conversation,
-        prompts.c.split,
-    )
-    query = (
-        select(*columns)
-        .join(prompts, prompts.c.digest == table.c.prompt)
-        .where(table.c.id > after_id)
-        .order_by(table.c.id)
-        .limit(limit)
-    )
-    return [
-        RawRow(
-            kind="answer",
-            row=row.id,
-            messages=_with_answer(row.messages, row.text),
-            text="",
-            source=row.source,
-            conversation=row.conversation,
-            heldout=row.split == "heldout",
-        )
-        for row in tx.execute(query)
-    ]
+    answers = schema.answers
+    return _chats(tx, "answer", answers, answers.c.text, after_id, limit)
 
 
 def passage_rows(tx: Connection, after_id: int, limit: int) -> list[RawRow]:
@@ -204,6 +158,36 @@ def raw_row(tx: Connection, kind: Kind, row: int) -> RawRow:
     if not found or found[0].row != row:
         raise NotFound(f"no {kind} {row}; rows are named as in chat:17, answer:5 or passage:3")
     return found[0]
+
+
+def _chats(
+    tx: Connection, kind: Kind, table: Table, answer: Column[Any], after_id: int, limit: int
+) -> list[RawRow]:
+    """Rows of `table` with their prompts, which is `table` itself for chats."""
+    prompts = schema.prompts
+    query = select(
+        table.c.id,
+        prompts.c.messages,
+        answer.label("answer"),
+        table.c.source,
+        prompts.c.conversation,
+        prompts.c.split,
+    )
+    if table is not prompts:
+        query = query.join(prompts, prompts.c.digest == table.c.prompt)
+    query = query.where(table.c.id > after_id).order_by(table.c.id).limit(limit)
+    return [
+        RawRow(
+            kind=kind,
+            row=row.id,
+            messages=_with_answer(row.messages, row.answer),
+            text="",
+            source=row.source,
+            conversation=row.conversation,
+            heldout=row.split == "heldout",
+        )
+        for row in tx.execute(query)
+    ]
 
 
 def _with_answer(messages: Messages, reference: str | None) -> Messages:
