@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -28,10 +27,6 @@ VARIANTS = {
 
 def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
     """Every round's figures; a demo that was stopped goes on where it was."""
-    kept = cell / f"{count}-rounds.json"
-    if kept.is_file():
-        told: list[dict[str, Any]] = json.loads(kept.read_text())
-        return told
     home = cell / "home"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = home / "rlhf.toml"
@@ -47,9 +42,7 @@ def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dic
     )
     if done.returncode:
         raise SystemExit(f"{home}: {done.stderr[-2000:]}")
-    told = _rounds(home, seed)
-    kept.write_text(json.dumps(told))
-    return told
+    return _rounds(home, seed)
 
 
 def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:

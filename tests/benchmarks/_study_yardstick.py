@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -45,16 +44,6 @@ class Worth:
     distinct_2: float
     repeated_sentences: float
     empty: float
-
-
-def starter_worth(seed: int, work: Path) -> dict[str, float]:
-    """What the starter itself is worth, drawn again; kept in the folder `work`."""
-    file = work / f"starter-{seed}.json"
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(worth(None, seed))))
-    told: dict[str, float] = json.loads(file.read_text())
-    return told
 
 
 def worth(adapter: Path | None, seed: int) -> Worth:

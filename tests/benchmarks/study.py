@@ -1,6 +1,7 @@
 """Does the loop learn what people prefer, and does it learn more than other methods do?
 
-    python -m tests.benchmarks.study [--quick] [--methods M ...] [--seeds N ...] [--work FOLDER]
+    python -m tests.benchmarks.study [--quick] [--methods M ...] [--seeds N ...]
+                                     [--work FOLDER] [--cells FOLDER]
 
 Starter world; eight simulated annotators, a fifth of whose verdicts are wrong; three rounds of 400
 votes, each on pairs of the method's own newest answers. Ours is `rlhf demo` itself, whole, with one
@@ -8,15 +9,19 @@ reward model, and without KL. The others are TRL's DPO and RLOO (installed versi
 PPO; they vote by the same annotators, and RLOO and PPO are paid by the same kind of ensemble. All
 are judged by gold on 2,000 answers to held-out prompts against the starter's answers to the same.
 
-FOLDER keeps every finished round, so that a study that was stopped goes on. The quick form is one
+The work folder keeps every finished step, so that a study that was stopped goes on; the folder of
+cells gets one small file for every method and seed that is done, and what lies there is not run
+again: `--cells docs/study` tells what was found without running anything. The quick form is one
 seed, two rounds, ours against DPO.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
@@ -25,7 +30,7 @@ from typing import Any
 from tests.benchmarks import _study_ours, _study_peers
 from tests.benchmarks._record import Goal, finish, parser
 from tests.benchmarks._study_plot import draw
-from tests.benchmarks._study_yardstick import starter_worth
+from tests.benchmarks._study_yardstick import worth
 
 VOTES, ROUNDS, QUICK_ROUNDS = 400, 3, 2
 OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
@@ -48,40 +53,64 @@ Start = dict[int, dict[str, float]]
 def main() -> None:
     """Run every cell that is not there yet, and hold the whole against the goals."""
     flags = parser(__doc__ or "")
-    flags.add_argument("--work", type=Path, default=WORK, help=f"finished rounds; else {WORK}")
+    flags.add_argument("--work", type=Path, default=WORK, help=f"homes and models; else {WORK}")
+    flags.add_argument("--cells", type=Path, help="finished cells; else WORK/cells")
     flags.add_argument("--methods", nargs="+", choices=METHODS, help="only these")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
-    flags.add_argument("--plot", type=Path, help="picture; else FOLDER/study.png")
+    flags.add_argument("--plot", type=Path, help="picture; else CELLS/study.png")
     asked = flags.parse_args()
+    cells = asked.cells or asked.work / "cells"
+    cells.mkdir(parents=True, exist_ok=True)
     methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
     told: Told = {}
     for method in methods:
         seeds = asked.seeds or ((0,) if asked.quick else SEEDS if method == OURS else FEWER_SEEDS)
         for seed in seeds:
             rounds = QUICK_ROUNDS if asked.quick else ROUNDS
-            told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, rounds)
+            told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, cells, rounds)
             _say(method, seed, told[method][seed])
-    start = {
-        seed: starter_worth(seed, asked.work)
-        for seed in sorted({seed for cells in told.values() for seed in cells})
-    }
-    draw(
-        told,
-        fmean(one["gold"] for one in start.values()),
-        OURS,
-        asked.plot or asked.work / "study.png",
-    )
+    start = {seed: _starter(seed, cells) for seed in sorted({n for c in told.values() for n in c})}
+    began = fmean(one["gold"] for one in start.values())
+    draw(told, began, OURS, asked.plot or cells / "study.png")
     print(_table(told, start))
     finish("study", {"told": told, "start": start}, _goals(told, start), asked.json)
 
 
-def _cell(method: str, seed: int, work: Path, rounds: int) -> list[dict[str, Any]]:
-    cell = work / f"{method.replace(' ', '-').replace(',', '')}-{seed}"
-    if method in _study_ours.VARIANTS:
-        return _study_ours.run(method, seed, cell, rounds, VOTES)
-    name = PEERS[method]
-    trl = _old_trl(work) if name == "ppo" else Path()
-    return _study_peers.rounds(name, seed, cell, rounds, VOTES, SETTINGS[name], trl)
+def _cell(method: str, seed: int, work: Path, cells: Path, rounds: int) -> list[dict[str, Any]]:
+    name = method.replace(" ", "-").replace(",", "")
+
+    def run() -> Any:
+        cell = work / f"{name}-{seed}"
+        if method in _study_ours.VARIANTS:
+            return _study_ours.run(method, seed, cell, rounds, VOTES)
+        trainer = PEERS[method]
+        trl = _old_trl(work) if trainer == "ppo" else Path()
+        return _study_peers.rounds(trainer, seed, cell, rounds, VOTES, SETTINGS[trainer], trl)
+
+    told: list[dict[str, Any]] = _kept(cells / f"{name}-{seed}-{rounds}.json", run)
+    return told
+
+
+def _starter(seed: int, cells: Path) -> dict[str, float]:
+    told: dict[str, float] = _kept(
+        cells / f"starter-{seed}.json", lambda: asdict(worth(None, seed))
+    )
+    return told
+
+
+def _kept(file: Path, make: Callable[[], Any]) -> Any:
+    """What `make` gives, rounded to what was measured; from the file where that is there."""
+    if not file.is_file():
+        file.write_text(json.dumps(_rounded(make()), indent=1) + "\n")
+    return json.loads(file.read_text())
+
+
+def _rounded(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {name: _rounded(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_rounded(value) for value in tree]
+    return round(tree, 4) if isinstance(tree, float) else tree
 
 
 def _old_trl(work: Path) -> Path:
