@@ -1,8 +1,8 @@
 """The round's first step: the champion answers prompts, pairs of different answers are queued.
 
 Three streams: prompts that only measure reward models get a uniformly drawn pair and are never
-chosen for any other reason; of the others, a share gets the pair on which the last ensemble is
-unsure, the rest a uniformly drawn one. Where two answers read the same, more are drawn; a prompt
+chosen for any other reason; of the others, a share gets the pair whose verdict would teach most,
+the rest a uniformly drawn one. Where two answers read the same, more are drawn; a prompt
 whose answers never differ is passed over. When the prompts run out, the next pass asks for further
 answers to them.
 """
@@ -32,14 +32,14 @@ TRIES = 3
 PASSES = 4
 """Times that the same prompts are gone through when there are few."""
 
-ANSWERS, PROMPTS = 4, 3
-"""Answers per prompt, and prompts per pair wanted, among which unsure pairs are looked for."""
+ANSWERS, PROMPTS = 4, 2
+"""Answers per prompt, and prompts per pair wanted, among which teaching pairs are looked for."""
 
 REMEMBERED = 600
-"""Newest comparisons from which an unsure pair has to differ."""
+"""Newest comparisons from which a teaching pair has to differ."""
 
 FIRST_SAMPLE = 10_000
-"""Number of the first answer to a prompt that is drawn to look for an unsure pair."""
+"""Number of the first answer to a prompt that is drawn to look for a teaching pair."""
 
 Pair = tuple[Answer, Answer]
 Ensemble = checkpoints.Checkpoint
@@ -64,11 +64,11 @@ def run(step: Step) -> Result:
         part = part_of(prompt.conversation, step.settings.reward)
         (measuring if part == "heldout" else teaching).append(prompt)
     measured = min(round(wanted * step.settings.reward.heldout_share), len(measuring))
-    unsure = floor((wanted - measured) * step.settings.feedback.active_share) if members else 0
+    sought = floor((wanted - measured) * step.settings.feedback.active_share)
     with cluster(step.home, step.settings.ray, cpus=workers):
         threads = threads_per_worker(workers)
         actors = start_actors(Pairer, workers, lambda _: (mind, threads))
-        active = _unsure_pairs(step, actors, teaching[: unsure * PROMPTS], members, unsure)
+        active = _teaching_pairs(step, actors, teaching[: sought * PROMPTS], members, sought)
         taken = {pair[0].prompt_id for pair in active}
         rest = [one for one in teaching if one.id not in taken] or teaching
         streams = {
@@ -120,14 +120,14 @@ def _queue(
     )
 
 
-def _unsure_pairs(
+def _teaching_pairs(
     step: Step,
     actors: list[Any],
     pool: Sequence[prompts.Prompt],
     members: Sequence[str],
     wanted: int,
 ) -> list[Pair]:
-    """The pairs about which the last ensemble would learn most, one per prompt."""
+    """The pairs from which the next ensemble would learn most, one per prompt."""
     questions = [
         Question(prompt.id, FIRST_SAMPLE + sample, prompt.messages)
         for prompt in pool
@@ -142,7 +142,7 @@ def _unsure_pairs(
     )
     for number, part in enumerate(calls, start=1):
         found += part
-        step.progress(number, len(chunks), "looking for pairs that models are unsure of")
+        step.progress(number, len(chunks), "looking for the pairs that teach most")
     if not found:
         return []
     with step.store.read() as tx:
@@ -155,7 +155,6 @@ def _unsure_pairs(
         states,
         [one.first.prompt_id for one in found],
         wanted,
-        seed=step.round.seed,
     )
     return [(found[pick].first, found[pick].second) for pick in picks]
 

@@ -1,4 +1,4 @@
-"""Actors that draw several answers per prompt and say how the last ensemble differs about them."""
+"""Actors that draw several answers per prompt and tell what chooses among pairs of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Candidate:
     first: Answer
     second: Answer
     differences: Numbers
-    """[K]: score of the first less that of the second, by every member."""
+    """[K]: score of the first less that of the second, by every member of the last ensemble."""
     states: Numbers
     """[D]: the base's state of the first less that of the second."""
 
@@ -37,7 +37,7 @@ class Asked:
 
 
 class Pairer(Answerer):
-    """An answering actor that also holds the members of the last round's ensemble."""
+    """An answering actor that also holds the members of the last round's ensemble, if any."""
 
     def states_of(self, asked: Sequence[Asked]) -> Numbers:
         """The base's state [M, D] of the first response less that of the second."""
@@ -57,7 +57,8 @@ class Pairer(Answerer):
             [*prompt_ids(self.tokenizer, question.messages, self.mind.sampling), *answer.ids]
             for question, answer in zip(questions, answers, strict=True)
         ]
-        scores = np.stack([score_ids(self.roles, member, sequences) for member in members])
+        scores = np.array([score_ids(self.roles, member, sequences) for member in members])
+        scores = scores.reshape(len(members), len(sequences))
         states = probe.states(self.roles, sequences)
         by_prompt: dict[int, list[int]] = {}
         for place, answer in enumerate(answers):

@@ -1,4 +1,4 @@
-"""Which pair to ask about next: one on which the members differ, unlike those asked already.
+"""Which pair to ask about next: the one whose verdict would teach most about all the others.
 
 Plain numbers in, row numbers out. N candidate pairs, K members, M asked pairs, D state dimensions.
 """
@@ -13,58 +13,67 @@ from scipy.special import expit
 
 Numbers = NDArray[np.float64]
 
+TYPICAL = 2.5
+"""Logits by which one of two responses is better before anybody was asked, standard deviation."""
+NOISE = 4.0
+"""Variance of a verdict, logits^2: one over the information p (1 - p) of a coin's toss."""
+LEARNERS = 1000
+"""Candidates for which a verdict is meant to teach something; more change no choice."""
+
 
 def disagreement(differences: Numbers) -> Numbers:
     """How unsure the ensemble is of each pair [N]: the standard deviation of what members state.
 
     differences: [K, N], score of the first response less that of the second. The members'
     probabilities differ where more ratings would teach something; where all of them say one half,
-    the responses are simply alike (the epistemic part of Houlsby et al., 2011).
+    the responses are simply alike (the epistemic part of Houlsby et al., 2011). Where nobody has
+    been trained yet (K = 0), all pairs are as unsure.
     """
+    if not len(differences):
+        return np.ones(differences.shape[1])
     return np.asarray(expit(differences).std(axis=0), dtype=np.float64)
 
 
 def choose(
-    unsure: Numbers,
-    states: Numbers,
-    asked: Numbers,
-    prompts: Sequence[int],
-    count: int,
-    *,
-    seed: int,
+    unsure: Numbers, states: Numbers, asked: Numbers, prompts: Sequence[int], count: int
 ) -> list[int]:
     """`count` of N candidate pairs (fewer where there are fewer prompts), at most one per prompt.
 
     unsure: [N] from `disagreement`; states: [N, D], the base's state of the first response less
     that of the second; asked: the same [M, D] of pairs that were asked about before; prompts: [N].
-    Each pick is drawn with odds of unsure * size * novelty: size is how far apart the two
-    responses are, without which unsure pairs are mostly pairs of equals that nobody can tell
-    apart; novelty is the distance to the nearest pair asked or picked so far, in either order.
-    What each factor buys: tests/benchmarks/README.md.
+    One by one, the pair is taken for which unsure * gain is largest. Gain is what its verdict
+    takes from the variance of all candidates, on average, for a Bayesian who regresses on the
+    states and knows which pairs were asked and taken so far (Cohn et al., 1996): a pair counts for
+    being unlike those, and for standing for many others. The order of a pair's responses does not
+    matter. What it buys: tests/benchmarks/README.md.
     """
     spread = states.std(axis=0)
     scale = np.where(spread > 0, spread, 1)
-    points, before = states / scale, asked / scale
-    size = np.linalg.norm(points, axis=1)
-    novelty = size.copy()
-    for point in before:
-        novelty = np.minimum(novelty, _distance(points, point))
+    features = _posterior(states / scale, asked / scale)
+    learners = slice(None, None, -(-len(features) // LEARNERS))
+    taught = features @ features[learners].T
+    variance = (features**2).sum(axis=1)
     number = np.asarray(prompts)
-    free = np.ones(len(points), dtype=bool)
-    random = np.random.default_rng(seed)
+    free = np.ones(len(features), dtype=bool)
     chosen: list[int] = []
     while len(chosen) < count and free.any():
-        odds = np.where(free, unsure * size * novelty, 0.0)
-        if odds.sum() <= 0:
-            odds = free.astype(np.float64)
-        pick = int(random.choice(len(points), p=odds / odds.sum()))
+        gain = (taught**2).mean(axis=1) / (NOISE + variance)
+        worth = unsure * gain if (unsure * gain)[free].any() else gain
+        pick = int(np.where(free, worth, -1.0).argmax())
         chosen.append(pick)
         free &= number != number[pick]
-        novelty = np.minimum(novelty, _distance(points, points[pick]))
+        shared, left = features @ features[pick], NOISE / (NOISE + variance[pick])
+        taught -= np.outer(shared, shared[learners]) / (NOISE + variance[pick])
+        if variance[pick] > 0:
+            shrink = (1 - np.sqrt(left)) / variance[pick]
+            features -= np.outer(shared, features[pick]) * shrink
+        variance = (features**2).sum(axis=1)
     return chosen
 
 
-def _distance(points: Numbers, other: Numbers) -> Numbers:
-    """[N] to a pair or to the same pair in the other order, whichever is nearer."""
-    nearer = np.minimum(((points - other) ** 2).sum(axis=1), ((points + other) ** 2).sum(axis=1))
-    return np.asarray(np.sqrt(nearer), dtype=np.float64)
+def _posterior(points: Numbers, asked: Numbers) -> Numbers:
+    """Features [N, D] whose products are the candidates' covariances after the asked verdicts."""
+    dimensions = points.shape[1]
+    precision = np.eye(dimensions) * dimensions / TYPICAL**2 + asked.T @ asked / NOISE
+    half = np.linalg.cholesky(np.linalg.inv(precision))
+    return np.asarray(points @ half, dtype=np.float64)

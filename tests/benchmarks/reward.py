@@ -1,12 +1,11 @@
-"""Do reward models deserve trust? Accuracy, calibration, odd annotators, active pairs, memory.
+"""Do reward models deserve trust? Accuracy, calibration, odd annotators, memory.
 
     python -m tests.benchmarks.reward [--quick] [--json FILE]
 
 The starter world, eight simulated annotators of whom one is careless and one left-biased, the
 product's own training. Accuracy and calibration are measured on pairs of the starter's answers to
 held-out prompts, in the order of gold: no verdict is involved. Memory is that of a process which
-scores 256 sequences with a random Llama of the 135m shape. The quick form is one seed without the
-active pairs.
+scores 256 sequences with a random Llama of the 135m shape. The quick form is one seed.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ from reward.scoring import Answer
 from rlhf import starter
 from rlhf.settings import Reward
 from rlhf.starter.world import prompts
-from tests.benchmarks._asking import TARGET, needed, race
 from tests.benchmarks._child import child
 from tests.benchmarks._ppo_work import SHAPES, make_model
 from tests.benchmarks._record import Goal, finish, parser
@@ -90,12 +88,6 @@ def main() -> None:
     figures["memory"] = memory()
     more = figures["memory"]["4"] / figures["memory"]["1"] - 1
     goals.append(Goal("memory of scoring with 4 over 1, less 1", more, "<= 0.15", more <= 0.15))
-    if not asked.quick:
-        clear = [row for row in heldout if row.margin >= CLEAR]
-        races = [race(clear, seed) for seed in seeds]
-        saved = 1 - median(needed(one["active"]) / needed(one["uniform"]) for one in races)
-        figures["races"] = races
-        goals.append(Goal(f"fewer comparisons to {TARGET}", saved, ">= 0.25", saved >= 0.25))
     finish("reward", figures, goals, asked.json)
 
 

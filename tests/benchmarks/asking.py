@@ -1,0 +1,173 @@
+"""Which pairs to ask about: how many comparisons do reward models need, by way of asking?
+
+    python -m tests.benchmarks.asking [--quick] [--seeds N ...] [--work FOLDER] [--json FILE]
+
+The starter world and eight simulated annotators, of whom one is careless and one left-biased. One
+way draws its pairs uniformly, the other asks as the product does. After every ten comparisons an
+ensemble is trained from nothing and orders noise-free pairs of the starter's answers to held-out
+prompts. What a way needs is read off its accuracy averaged over the seeds: with so few verdicts,
+a single seed's is mostly luck.
+
+FOLDER keeps every finished way of a seed, so that a race that was stopped goes on. The quick form
+is one seed.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from reward import preferences, probe, splits
+from reward.preferences import Preference
+from reward.scoring import Encoded
+from reward.selection import choose, disagreement
+from reward.splits import Job
+from rlhf.models.roles import RoleModel
+from rlhf.settings import Reward
+from rlhf.starter.world import prompts
+from tests.benchmarks._record import Goal, finish, parser
+from tests.benchmarks._reward_models import Numbers, scored, train, untouched
+from tests.benchmarks._starter_pairs import Answered, Raters, answered, noise_free
+
+SEEDS = range(5)
+WAYS = ("uniform", "active")
+POOL, ANSWERS = 1200, 4
+SEEN = 200
+"""Prompts among whose pairs the active way chooses."""
+STEP, STEPS = 10, 8
+TARGET = 0.85
+"""Accuracy on clear pairs that both ways race to."""
+HELDOUT_PROMPTS, PAIRS, JUDGED = 900, 3000, 2000
+CLEAR = 0.5
+"""Gold points by which the judged pairs differ."""
+WORK = Path("build/asking")
+
+
+def main() -> None:
+    """Run every way that is not there yet, and tell what active asking saves."""
+    flags = parser(__doc__ or "")
+    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    flags.add_argument("--work", type=Path, default=WORK, help=f"finished ways; else {WORK}")
+    asked = flags.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    seeds = asked.seeds or (SEEDS[:1] if asked.quick else SEEDS)
+    known = answered(prompts("heldout", HELDOUT_PROMPTS, 0), ANSWERS, 0)
+    clear = [row for row in noise_free(known, PAIRS, 0) if row.margin >= CLEAR][:JUDGED]
+    told: dict[str, dict[int, list[float]]] = {way: {} for way in WAYS}
+    for seed in seeds:
+        for way in WAYS:
+            told[way][seed] = _kept(way, clear, seed, asked.work)
+            print(f"{way}, seed {seed}: " + _line(told[way][seed]), flush=True)
+    means = {way: [fmean(step) for step in zip(*told[way].values(), strict=True)] for way in WAYS}
+    for way, mean in means.items():
+        print(f"{way}, mean: {_line(mean)}; {TARGET} after {needed(mean):.0f}")
+    saved = 1 - needed(means["active"]) / needed(means["uniform"])
+    goal = Goal(f"fewer comparisons to {TARGET}", saved, ">= 0.25", saved >= 0.25)
+    finish("asking", {"accuracies": told, "means": means}, [goal], asked.json)
+
+
+def needed(accuracies: Sequence[float]) -> float:
+    """Comparisons until TARGET, along a straight line between steps; all, where it is not reached.
+
+    No comparisons at all are right in half of the pairs.
+    """
+    before = 0.5
+    for number, reached in enumerate(accuracies):
+        if reached >= TARGET:
+            return STEP * (number + (TARGET - before) / (reached - before))
+        before = reached
+    return STEP * len(accuracies)
+
+
+def _line(accuracies: Sequence[float]) -> str:
+    return ", ".join(f"{one:.3f}" for one in accuracies)
+
+
+def _kept(way: str, clear: Sequence[Preference], seed: int, work: Path) -> list[float]:
+    file = work / f"{way}-{seed}.json"
+    if not file.is_file():
+        file.write_text(json.dumps(_accuracies(way, clear, seed)))
+    told: list[float] = json.loads(file.read_text())
+    return told
+
+
+def _accuracies(way: str, clear: Sequence[Preference], seed: int) -> list[float]:
+    """On the pairs `clear`, after every STEP comparisons."""
+    pool = answered(prompts("train", POOL, seed), ANSWERS, seed)
+    waiting = [one for one in pool if any(True for _ in one.pairs())]
+    random.Random(seed).shuffle(waiting)
+    raters = Raters(seed)
+    rows: tuple[Preference, ...] = ()
+    names: list[str] = []
+    reached: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="asking-") as scratch:
+        folder = Path(scratch)
+        while len(reached) < STEPS:
+            asked = _next(way, waiting, folder, names, rows)
+            for one, pair in asked:
+                raters.rate(one, pair)
+            done = {one.number for one, _ in asked}
+            waiting = [one for one in waiting if one.number not in done]
+            rows = preferences.build(raters.rows, margin_scale=0.0).rows
+            jobs = [
+                Job(f"reward-{number}", *splits.bootstrap(rows, seed + number), seed + number)
+                for number in range(Reward().members)
+            ]
+            names = [job.name for job in jobs]
+            train(folder, jobs, None)
+            reached.append(float((scored(folder, names, clear).mean(axis=0) > 0).mean()))
+    return reached
+
+
+def _next(
+    way: str,
+    waiting: Sequence[Answered],
+    folder: Path,
+    names: Sequence[str],
+    asked: Sequence[Preference],
+) -> list[tuple[Answered, tuple[int, int]]]:
+    """STEP pairs of different prompts to ask about."""
+    if way == "uniform":
+        return [(one, next(one.pairs())) for one in waiting[:STEP]]
+    candidates = [(one, pair) for one in waiting[:SEEN] for pair in one.pairs()]
+    rows = [_as_preference(one, pair) for one, pair in candidates]
+    roles, encoder = untouched()
+    differing = scored(folder, names, rows) if names else np.empty((0, len(rows)))
+    states = _states(roles, encoder.pairs(rows))
+    picks = choose(
+        disagreement(differing),
+        states,
+        _states(roles, encoder.pairs(asked)) if asked else states[:0],
+        [one.number for one, _ in candidates],
+        STEP,
+    )
+    return [candidates[pick] for pick in picks]
+
+
+def _states(roles: RoleModel, pairs: Sequence[Encoded]) -> Numbers:
+    return probe.state_differences(roles, [(pair.chosen, pair.rejected) for pair in pairs])
+
+
+def _as_preference(one: Answered, pair: tuple[int, int]) -> Preference:
+    first, second = (one.answers[place] for place in pair)
+    return Preference(
+        prompt=one.prompt.messages,
+        chosen=first[0],
+        rejected=second[0],
+        margin=0.0,
+        prompt_id=one.number,
+        rating_id=0,
+        annotator_id=0,
+        chosen_finished=first[1],
+        rejected_finished=second[1],
+    )
+
+
+if __name__ == "__main__":
+    main()
