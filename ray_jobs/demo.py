@@ -24,7 +24,7 @@ from rlhf.errors import RLHFError, UsageError
 from rlhf.home import make_home, sole_service
 from rlhf.rounds import ENDED, State
 from rlhf.settings import load_settings, settings_from
-from rlhf.store import Store, facts, open_store, rounds
+from rlhf.store import Store, facts, manifests, open_store, rounds
 from rlhf.store.checking import Checks
 
 COLUMNS = (
@@ -145,11 +145,13 @@ def _rate(store: Store, members: list[crew.Member], plan: Plan, done: threading.
     while not done.wait(LOOK_S):
         with store.read() as tx:
             current = rounds.current_round(tx)
+            have = manifests.new_ratings_since(tx, manifests.latest(tx))
         if current is not None and current.state == State.COLLECTING:
             seed = plan.seed * 1000 + current.id
             asking = settings_from(current.settings, origin=f"round {current.id}").feedback
             checks = Checks(repeat_share=asking.repeat_share)
-            crew.rate_all(store, members, seed, limit=plan.comparisons, checks=checks)
+            limit = max(0, asking.ratings_per_round - have)
+            crew.rate_all(store, members, seed, limit=limit, checks=checks)
 
 
 def _table(figures: dict[str, Any]) -> Table:
