@@ -31,8 +31,9 @@ from rlhf.registry import card
 from rlhf.store import Connection, checkpoints, facts, prompts
 from rlhf.store.metrics import Sampled
 
-SMOOTHING = 5
-"""Iterations over which the hold-out's mean is taken to call a policy the best so far."""
+SMOOTHING = stops.WINDOW
+"""Iterations over which the hold-out's mean is taken to call a policy the best so far: of fewer,
+it is luck, and no rule stops a round before."""
 
 
 @dataclass(slots=True)
@@ -141,7 +142,7 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
     progress.iteration += 1
     progress.history.append(figures)
     recent = [one["objective/holdout"] for one in progress.history[-SMOOTHING:]]
-    if fmean(recent) > progress.best:
+    if len(recent) == SMOOTHING and fmean(recent) > progress.best:
         progress.best = fmean(recent)
         fresh = step.folder / "best.new"
         shutil.rmtree(fresh, ignore_errors=True)

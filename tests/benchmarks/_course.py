@@ -123,7 +123,7 @@ def course(
         golds.append(_gold(roles, POLICY, judged, seed))
         if HOLDOUT in folders and stopped is None:
             recent = fmean(one["objective/holdout"] for one in history[-SMOOTHING:])
-            if recent > best:
+            if len(history) >= SMOOTHING and recent > best:
                 best, kept_if_stopped = recent, iteration + 1
             stopped = stops.reason(history, ppo)
             kept = kept_if_stopped if stopped else ppo.iterations
