@@ -17,12 +17,14 @@ from ray_jobs.answering import CHUNK, Mind, Question, threads_per_worker
 from ray_jobs.cluster import cluster, start_actors
 from ray_jobs.examining import HOLDOUT, Examined, Examiner
 from ray_jobs.step import Result, Step
+from reward.report import RewardReport
 from rlhf import registry
 from rlhf.errors import UsageError
 from rlhf.evaluation.gate import Evaluation, PolicyFigures
 from rlhf.evaluation.texts import Overlap, overlap, text_figures
 from rlhf.evaluation.winrate import win_rate
-from rlhf.store import Connection, checkpoints, comparisons, prompts
+from rlhf.rounds import State
+from rlhf.store import Connection, checkpoints, comparisons, prompts, rounds
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 
@@ -32,11 +34,15 @@ def run(step: Step) -> Result:
     with step.store.read() as tx:
         seed = step.settings.seed
         asked = prompts.pick_fixed(tx, "heldout", step.settings.evaluation.prompts, seed)
+        rewarded = rounds.step(tx, step.round.id, State.REWARD)
     if not asked:
         raise UsageError("no held-out prompts to evaluate on: rlhf ingest FILE")
     with cluster(step.home, step.settings.ray, cpus=step.settings.ray.workers):
         examined = _examine(step, asked)
-    record = _record(step, asked, examined)
+    assert rewarded is not None
+    assert rewarded.output is not None
+    known = RewardReport.from_json(rewarded.output["report"])
+    record = _record(step, asked, examined, known.holdout_temperature)
     candidate = step.round.candidate
     assert candidate is not None
 
@@ -94,7 +100,10 @@ def _examine(step: Step, asked: Sequence[prompts.Prompt]) -> dict[str, list[Exam
 
 
 def _record(
-    step: Step, asked: Sequence[prompts.Prompt], examined: dict[str, list[Examined]]
+    step: Step,
+    asked: Sequence[prompts.Prompt],
+    examined: dict[str, list[Examined]],
+    temperature: float | None,
 ) -> Evaluation:
     overlaps = {role: _overlap(asked, seen) for role, seen in examined.items()}
     figures = {role: _figures(seen, overlaps[role]) for role, seen in examined.items()}
@@ -103,6 +112,7 @@ def _record(
         [one.holdout for one in examined[CHAMPION]],
         resamples=step.settings.evaluation.bootstrap,
         seed=step.round.seed,
+        temperature=temperature,
     )
     said = overlaps[CANDIDATE]
     signature = said.signature if said else None

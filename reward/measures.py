@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reward.calibration import accuracy, calibrate, correlation, mean_agreement, wilson
+from reward.calibration import (
+    accuracy,
+    calibrate,
+    correlation,
+    fit_temperature,
+    mean_agreement,
+    wilson,
+)
 from reward.preferences import EDITED, PreferenceSet
 from reward.report import (
     NO_AGREEMENT,
@@ -36,7 +43,7 @@ STRENGTHS = {1: "slightly better", 2: "clearly better", 3: "much better"}
 ASKED = {
     "train": "drawn uniformly",
     "evaluation": "drawn uniformly, only to measure",
-    "active": "asked because models were unsure",
+    "active": "chosen for what it teaches",
     "imported": "from a file",
     EDITED: "edited by an annotator",
 }
@@ -124,6 +131,7 @@ def measure(
         length_correlation=correlation(ensemble, longer),
         people_length_share=wilson(int((longer > 0).sum()), int((longer != 0).sum())),
         temperature=calibration.temperature if calibration else None,
+        holdout_temperature=_holdout_temperature(roles, encoder, plan, known),
         calibration_error=calibration.error if calibration else None,
         calibration_error_raw=calibration.raw_error if calibration else None,
         bins=calibration.bins if calibration else (),
@@ -157,6 +165,17 @@ def _agreement(roles: RoleModel, names: Sequence[str], pairs: Sequence[Encoded])
         return None
     ensemble = np.mean([differences(roles, name, pairs) for name in names], axis=0)
     return float(np.mean(np.sign(ensemble) == np.sign(differences(roles, HOLDOUT, pairs))))
+
+
+def _holdout_temperature(
+    roles: RoleModel, encoder: Encoder, plan: Plan, known: Circumstances
+) -> float | None:
+    """Under which the hold-out's differences tell best how people chose among pairs new to it."""
+    pairs = encoder.pairs(plan.unseen(HOLDOUT))
+    if not pairs or HOLDOUT not in roles.heads:
+        return None
+    drawn = [pair for pair, one in zip(pairs, _uniform(pairs), strict=True) if one]
+    return fit_temperature(differences(roles, HOLDOUT, drawn), _trust(drawn, known))
 
 
 def _slices(pairs: Sequence[Encoded], ensemble: Numbers, round_id: int | None) -> tuple[Slice, ...]:

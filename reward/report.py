@@ -186,6 +186,8 @@ class RewardReport:
     """How often people chose the longer of two held-out responses."""
     temperature: float | None = None
     """sigmoid(difference / temperature) is the probability that the ensemble states."""
+    holdout_temperature: float | None = None
+    """The same for the hold-out, on pairs that are new to it."""
     calibration_error: float | None = None
     """Expected calibration error after temperature, cross-fitted by conversation."""
     calibration_error_raw: float | None = None

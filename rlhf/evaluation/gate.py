@@ -42,7 +42,7 @@ class Evaluation:
     candidate: PolicyFigures
     champion: PolicyFigures
     win_rate: float
-    """By the hold-out reward model; ties count half."""
+    """Mean chance, by the hold-out reward model, that people prefer the candidate's answer."""
     win_rate_low: float
     win_rate_high: float
     prompts: int
@@ -88,7 +88,7 @@ def _wins(seen: Evaluation, limits: Gate) -> tuple[bool, str]:
     passed = seen.win_rate_low > limits.min_win_rate
     verb = "is above" if passed else "is not above"
     return passed, (
-        f"the hold-out reward model prefers the candidate on {seen.win_rate:.0%} of "
+        f"by the hold-out reward model, the candidate wins {seen.win_rate:.0%} of "
         f"{seen.prompts} prompts ({seen.win_rate_low:.0%} to {seen.win_rate_high:.0%}); "
         f"the lower end {verb} {limits.min_win_rate:.0%}"
     )

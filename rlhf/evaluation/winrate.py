@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class WinRate:
-    """Share of prompts won, ties counted half, with its bootstrap interval."""
+    """Share of prompts won, or expected to be, with its bootstrap interval."""
 
     rate: float
     low: float
@@ -22,24 +22,32 @@ class WinRate:
 
 
 def win_rate(
-    ours: Sequence[float], theirs: Sequence[float], *, resamples: int, seed: int
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    resamples: int,
+    seed: int,
+    temperature: float | None = None,
 ) -> WinRate:
     """Compare scores of answers to the same prompts, pair by pair.
 
-    The interval is the percentile bootstrap over prompts (Efron, 1979). Raises ValueError for
-    no pairs or lists of different length.
+    Without a temperature the higher score wins and ties count half. With one, a pair counts as
+    sigmoid(difference / temperature), the chance that people prefer ours: a hair's breadth between
+    two answers that are as good is then no win. The interval is the percentile bootstrap over
+    prompts (Efron, 1979). Raises ValueError for no pairs or lists of different length.
     """
     if len(ours) != len(theirs) or not len(ours):
         raise ValueError(f"{len(ours)} scores cannot be compared with {len(theirs)}")
     difference = np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)
-    wins = (np.sign(difference) + 1) / 2
-    drawn = np.random.default_rng(seed).integers(0, len(wins), size=(resamples, len(wins)))
+    margin = np.sign(difference) if temperature is None else np.tanh(difference / temperature / 2)
+    won = (1 + margin) / 2
+    drawn = np.random.default_rng(seed).integers(0, len(won), size=(resamples, len(won)))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(wins[drawn].mean(axis=1), [tail, 1 - tail])
+    low, high = np.quantile(won[drawn].mean(axis=1), [tail, 1 - tail])
     return WinRate(
-        rate=float(wins.mean()),
+        rate=float(won.mean()),
         low=float(low),
         high=float(high),
-        count=len(wins),
+        count=len(won),
         ties=int((difference == 0).sum()),
     )

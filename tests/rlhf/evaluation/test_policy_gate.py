@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -76,14 +77,26 @@ def test_the_interval_of_fair_coins_is_that_of_the_binomial() -> None:
     assert won.high == pytest.approx(0.5 + 1.96 * (0.25 / 400) ** 0.5, abs=0.006)
 
 
+def test_a_hair_between_equals_wins_nothing_where_chances_are_known() -> None:
+    ours, theirs = [1.01] * 90 + [1.0] * 10, [1.0] * 90 + [4.0] * 10
+    sharp = win_rate(ours, theirs, resamples=200, seed=0)
+    likely = win_rate(ours, theirs, resamples=200, seed=0, temperature=0.25)
+    assert sharp.rate == 0.9
+    even, lost = 1 / (1 + math.exp(-0.01 / 0.25)), 1 / (1 + math.exp(3 / 0.25))
+    assert likely.rate == pytest.approx(0.9 * even + 0.1 * lost)
+    assert likely.high < 0.5 < sharp.low
+
+
 scores = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=40)
 
 
-@given(scores)
-def test_swapping_the_sides_turns_the_win_rate_over(pairs: list[tuple[int, int]]) -> None:
+@given(scores, st.sampled_from([None, 0.3, 2.0]))
+def test_swapping_the_sides_turns_the_win_rate_over(
+    pairs: list[tuple[int, int]], temperature: float | None
+) -> None:
     ours, theirs = [a for a, _ in pairs], [b for _, b in pairs]
-    forth = win_rate(ours, theirs, resamples=50, seed=1)
-    back = win_rate(theirs, ours, resamples=50, seed=1)
+    forth = win_rate(ours, theirs, resamples=50, seed=1, temperature=temperature)
+    back = win_rate(theirs, ours, resamples=50, seed=1, temperature=temperature)
     assert forth.rate == pytest.approx(1 - back.rate)
     assert forth.low <= forth.rate <= forth.high
 
