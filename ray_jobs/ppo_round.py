@@ -97,7 +97,7 @@ def run(step: Step) -> Result:
     candidate = step.folder / "candidate"
     with cluster(step.home, step.settings.ray, cpus=step.settings.ray.workers):
         size = step.settings.ray.workers
-        workers = Workers(_spec(step, size), size)
+        workers = Workers(_spec(step, size, _kl_coef(step)), size)
         progress = _resume(step, workers)
         step.progress(progress.iteration, ppo.iterations, "workers have loaded")
         while progress.iteration < ppo.iterations and progress.stopped is None:
@@ -181,15 +181,29 @@ def _questions(step: Step) -> Callable[[int], list[Question]]:
     return batch
 
 
-def _spec(step: Step, size: int) -> WorkerSpec:
+def _kl_coef(step: Step) -> float:
+    """Where the KL controller begins: where the champion's round left it, under the same setting.
+
+    The controller's target is counted from the fixed reference, over all rounds, so it must not
+    begin anew with every round.
+    """
+    with step.store.read() as tx:
+        champion = checkpoints.checkpoint(tx, step.round.start_checkpoint)
+    chosen = step.settings.ppo.kl_coef
+    before = champion.lineage.get("kl_coef", {})
+    return float(before["reached"]) if before.get("set") == chosen else chosen
+
+
+def _spec(step: Step, size: int, kl_coef: float) -> WorkerSpec:
     reward = step.round.reward_checkpoints
+    ppo = step.settings.ppo.model_copy(update={"kl_coef": kl_coef})
     ensemble = registry.checkpoint_path(step.home, reward["ensemble"])
     return WorkerSpec(
         base=step.base,
         policy=str(registry.checkpoint_path(step.home, step.round.start_checkpoint)),
         members={name: str(ensemble / name) for name in reward["members"]},
         holdout=str(ensemble / HOLDOUT),
-        settings=step.settings,
+        settings=step.settings.model_copy(update={"ppo": ppo}),
         seed=step.round.seed,
         threads=threads_per_worker(size),
         own_gpu=gpu_share(size) == 1.0,
@@ -198,7 +212,8 @@ def _spec(step: Step, size: int) -> WorkerSpec:
 
 def _published(step: Step, candidate: Path, progress: Run) -> Result:
     """Publish the candidate's folder; the alias moves in the transaction that ends the step."""
-    last = progress.history[-1]
+    first, last = progress.history[0], progress.history[-1]
+    reached = first if progress.stopped else last
     figures = {
         "proxy": last["objective/scores"],
         "holdout": last["objective/holdout"],
@@ -214,6 +229,7 @@ def _published(step: Step, candidate: Path, progress: Run) -> Result:
         "workers": step.settings.ray.workers,
         "iterations": progress.iteration,
         "stopped": progress.stopped,
+        "kl_coef": {"set": step.settings.ppo.kl_coef, "reached": reached["objective/kl_coef"]},
     }
     base = step.round.base
     card.write(candidate, base=base, round_id=step.round.id, figures=figures, lineage=lineage)

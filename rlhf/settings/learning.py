@@ -113,7 +113,8 @@ class PPO(Branch):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the frozen weights; adapters, heads, softmax and losses are always fp32."""
     kl_coef: float = Field(0.1, ge=0)
-    """Starting weight of the KL per token, by k1, in the reward (Schulman, 2020)."""
+    """Weight of the KL per token, by k1, in the reward (Schulman, 2020), as the first round begins.
+    Later ones go on with that of the champion's round, unless a stop rule ended it."""
     kl_target: float | None = Field(6.0, gt=0)
     """Adaptive control aims at this many nats per sequence (Ziegler et al., 2019); none = fixed."""
     kl_horizon: PositiveInt = 1000
