@@ -27,6 +27,7 @@ from ray_jobs.step import Result, Step
 from rlhf import registry
 from rlhf.errors import RLHFError, UsageError
 from rlhf.ppo import stops
+from rlhf.ppo.kl import carried
 from rlhf.registry import card
 from rlhf.store import Connection, checkpoints, facts, prompts
 from rlhf.store.metrics import Sampled
@@ -182,16 +183,9 @@ def _questions(step: Step) -> Callable[[int], list[Question]]:
 
 
 def _kl_coef(step: Step) -> float:
-    """Where the KL controller begins: where the champion's round left it, under the same setting.
-
-    The controller's target is counted from the fixed reference, over all rounds, so it must not
-    begin anew with every round.
-    """
     with step.store.read() as tx:
         champion = checkpoints.checkpoint(tx, step.round.start_checkpoint)
-    chosen = step.settings.ppo.kl_coef
-    before = champion.lineage.get("kl_coef", {})
-    return float(before["reached"]) if before.get("set") == chosen else chosen
+    return carried(step.settings.ppo.kl_coef, champion.lineage.get("kl_coef"))
 
 
 def _spec(step: Step, size: int, kl_coef: float) -> WorkerSpec:

@@ -5,6 +5,7 @@ Units: nats; "per sequence" means summed over a response's tokens.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -22,6 +23,18 @@ def k3(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
     """(q/p - 1) - log(q/p): unbiased, never negative, less noisy (Schulman, 2020)."""
     ratio = ref_logprob - logprob
     return ratio.exp() - 1 - ratio
+
+
+def carried(chosen: float, before: Mapping[str, float] | None) -> float:
+    """The coefficient with which a round begins: where the champion's round left it.
+
+    The controller's target is counted from the fixed reference, over all rounds, so that it must
+    not begin anew with each. before: the champion's {"set": the setting, "reached": the
+    coefficient at the end}, None for one that PPO did not make. Another setting begins anew.
+    """
+    if before is None or before["set"] != chosen:
+        return chosen
+    return before["reached"]
 
 
 @dataclass(slots=True)

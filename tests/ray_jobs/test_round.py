@@ -88,6 +88,10 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
     for digest in (one.candidate, one.reward_checkpoints["ensemble"]):
         registry.verify(home, str(digest))
     assert len(one.reward_checkpoints["members"]) == 3
+    told = {name: step.output or {} for name, step in steps.items() if step is not None}
+    streams = told[State.COMPARISONS]["streams"]
+    assert streams["active"] > 0, "pairs are chosen before there is any reward model"
+    assert told[State.REWARD]["report"]["holdout_temperature"] > 0
 
 
 @pytest.mark.slow
@@ -99,6 +103,7 @@ def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
     with store.read() as tx:
         told = metrics.metrics(tx, 1, "ppo")
         drawn = metrics.samples(tx, 1, newest=10)
+        policy = checkpoints.resolve(tx, "candidate")
         known = {one.id for one in prompts.split_prompts(tx, "train")}
     assert {at for at, _ in drawn} == {1, 2, 3, 4}
     assert {one.prompt_id for _, one in drawn} <= known
@@ -108,6 +113,7 @@ def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
     assert last[0] <= told[-1][1]["objective/scores"] <= last[-1]
     assert all(one.kl == 0.0 for at, one in drawn if at == 1)
     assert [iteration for iteration, _ in told] == [1, 2, 3, 4]
+    assert policy.lineage["kl_coef"] == {"set": 0.1, "reached": told[-1][1]["objective/kl_coef"]}
     assert told[0][1]["objective/kl"] == 0.0
     assert all("objective/holdout" in figures for _, figures in told)
 

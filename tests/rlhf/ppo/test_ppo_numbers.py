@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rlhf.ppo.advantages import conservative_score, gae, place_rewards, whiten
-from rlhf.ppo.kl import KLController, k1, k3
+from rlhf.ppo.kl import KLController, carried, k1, k3
 from rlhf.ppo.objective import policy_loss, value_loss
 from rlhf.ppo.reduce import Alone
 from rlhf.ppo.stops import reason
@@ -253,3 +253,9 @@ def test_a_round_stops_where_the_hold_outs_curve_has_its_peak() -> None:
 
 def test_a_policy_that_was_certain_from_the_start_divides_by_nothing() -> None:
     assert reason([{**CALM, "policy/entropy_avg": 0.0}] * 12, PPO()) is None
+
+
+def test_a_round_goes_on_with_the_kl_weight_of_the_champions_round() -> None:
+    assert carried(0.1, None) == 0.1, "the untouched champion has none"
+    assert carried(0.1, {"set": 0.1, "reached": 0.06}) == 0.06
+    assert carried(0.2, {"set": 0.1, "reached": 0.06}) == 0.2, "the operator chose another"
