@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import tempfile
 import time
@@ -246,7 +247,7 @@ METHODS = {"dpo": dpo, "rloo": rloo, "ppo": ppo}
 
 def main(method: str, file: str) -> None:
     """Train, write the adapter, tell the seconds."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     job = Job(**json.loads(Path(file).read_text()))
     started = time.perf_counter()
     trained = METHODS[method](job)

@@ -42,7 +42,7 @@ REACHED = 0.75
 """Gold win rate to which the methods race by the clock."""
 
 SETTINGS: dict[str, dict[str, Any]] = {"dpo": {}, "rloo": {}, "ppo": {}}
-"""What the other methods' trainers were given after a search on seeds 100 and 101."""
+"""Arguments of the other methods' trainers, over those that `_study_trl` names."""
 
 Told = dict[str, dict[int, list[dict[str, Any]]]]
 """Method -> seed -> its rounds."""
