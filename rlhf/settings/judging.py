@@ -10,7 +10,7 @@ from rlhf.settings.branch import Branch
 class Evaluation(Branch):
     """What a candidate is measured on."""
 
-    prompts: PositiveInt = 600
+    prompts: PositiveInt = 300
     """Held-out prompts answered by candidate and champion alike."""
     bootstrap: PositiveInt = 2000
     """Resamples of the paired bootstrap interval."""
