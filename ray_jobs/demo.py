@@ -150,8 +150,8 @@ def _rate(store: Store, members: list[crew.Member], plan: Plan, done: threading.
             seed = plan.seed * 1000 + current.id
             asking = settings_from(current.settings, origin=f"round {current.id}").feedback
             checks = Checks(repeat_share=asking.repeat_share)
-            limit = max(0, asking.ratings_per_round - have)
-            crew.rate_all(store, members, seed, limit=limit, checks=checks)
+            missing = asking.ratings_per_round - have
+            crew.rate_all(store, members, seed, limit=missing, checks=checks)
 
 
 def _table(figures: dict[str, Any]) -> Table:

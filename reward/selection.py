@@ -18,7 +18,7 @@ TYPICAL = 2.5
 NOISE = 4.0
 """Variance of a verdict, logits^2: one over the information p (1 - p) of a coin's toss."""
 LEARNERS = 1000
-"""Candidates for which a verdict is meant to teach something; more change no choice."""
+"""Candidates, evenly spread, over which a gain is averaged: bounds the work of a pick."""
 
 
 def disagreement(differences: Numbers) -> Numbers:
@@ -58,16 +58,16 @@ def choose(
     chosen: list[int] = []
     while len(chosen) < count and free.any():
         gain = (taught**2).mean(axis=1) / (NOISE + variance)
-        worth = unsure * gain if (unsure * gain)[free].any() else gain
-        pick = int(np.where(free, worth, -1.0).argmax())
+        worth = unsure * gain
+        pick = int(np.where(free, worth if worth[free].any() else gain, -1.0).argmax())
         chosen.append(pick)
         free &= number != number[pick]
-        shared, left = features @ features[pick], NOISE / (NOISE + variance[pick])
-        taught -= np.outer(shared, shared[learners]) / (NOISE + variance[pick])
+        shared, told = features @ features[pick], NOISE + variance[pick]
+        taught -= np.outer(shared, shared[learners]) / told
         if variance[pick] > 0:
-            shrink = (1 - np.sqrt(left)) / variance[pick]
+            shrink = (1 - np.sqrt(NOISE / told)) / variance[pick]
             features -= np.outer(shared, features[pick]) * shrink
-        variance = (features**2).sum(axis=1)
+        variance -= shared**2 / told
     return chosen
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,22 @@ def parser(doc: str) -> argparse.ArgumentParser:
     flags.add_argument("--quick", action="store_true", help="a few minutes instead of all of it")
     flags.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     return flags
+
+
+def once(file: Path, make: Callable[[], Any]) -> Any:
+    """What `make` gives, as plain values; from the file, where it was made before."""
+    if not file.is_file():
+        file.write_text(json.dumps(_rounded(make()), indent=1) + "\n")
+    return json.loads(file.read_text())
+
+
+def _rounded(tree: Any) -> Any:
+    """To what was measured: four digits after the point."""
+    if isinstance(tree, dict):
+        return {name: _rounded(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_rounded(value) for value in tree]
+    return round(tree, 4) if isinstance(tree, float) else tree
 
 
 def finish(name: str, figures: dict[str, Any], goals: Sequence[Goal], file: Path | None) -> None:

@@ -13,10 +13,10 @@ is one seed.
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -30,7 +30,7 @@ from reward.splits import Job
 from rlhf.models.roles import RoleModel
 from rlhf.settings import Reward
 from rlhf.starter.world import prompts
-from tests.benchmarks._record import Goal, finish, parser
+from tests.benchmarks._record import Goal, finish, once, parser
 from tests.benchmarks._reward_models import Numbers, scored, train, untouched
 from tests.benchmarks._starter_pairs import Answered, Raters, answered, noise_free
 
@@ -61,7 +61,8 @@ def main() -> None:
     told: dict[str, dict[int, list[float]]] = {way: {} for way in WAYS}
     for seed in seeds:
         for way in WAYS:
-            told[way][seed] = _kept(way, clear, seed, asked.work)
+            run = partial(_accuracies, way, clear, seed)
+            told[way][seed] = once(asked.work / f"{way}-{seed}.json", run)
             steps = ", ".join(f"{one:.3f}" for one in told[way][seed])
             print(f"{way}, seed {seed}: {steps}: {needed(told[way][seed]):.0f}", flush=True)
     means = {way: fmean(map(needed, told[way].values())) for way in WAYS}
@@ -80,14 +81,6 @@ def needed(accuracies: Sequence[float]) -> float:
     if reached < TARGET:
         return MOST
     return STEP * (len(accuracies) - 1 + (TARGET - before) / (reached - before))
-
-
-def _kept(way: str, clear: Sequence[Preference], seed: int, work: Path) -> list[float]:
-    file = work / f"{way}-{seed}.json"
-    if not file.is_file():
-        file.write_text(json.dumps(_accuracies(way, clear, seed)))
-    told: list[float] = json.loads(file.read_text())
-    return told
 
 
 def _accuracies(way: str, clear: Sequence[Preference], seed: int) -> list[float]:

@@ -17,10 +17,9 @@ seed, two rounds, ours against DPO.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +27,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from tests.benchmarks import _study_ours, _study_peers
-from tests.benchmarks._record import Goal, finish, parser
+from tests.benchmarks._record import Goal, finish, once, parser
 from tests.benchmarks._study_plot import draw
 from tests.benchmarks._study_yardstick import worth
 
@@ -87,30 +86,13 @@ def _cell(method: str, seed: int, work: Path, cells: Path, rounds: int) -> list[
         trl = _old_trl(work) if trainer == "ppo" else Path()
         return _study_peers.rounds(trainer, seed, cell, rounds, VOTES, SETTINGS[trainer], trl)
 
-    told: list[dict[str, Any]] = _kept(cells / f"{name}-{seed}-{rounds}.json", run)
+    told: list[dict[str, Any]] = once(cells / f"{name}-{seed}-{rounds}.json", run)
     return told
 
 
 def _starter(seed: int, cells: Path) -> dict[str, float]:
-    told: dict[str, float] = _kept(
-        cells / f"starter-{seed}.json", lambda: asdict(worth(None, seed))
-    )
+    told: dict[str, float] = once(cells / f"starter-{seed}.json", lambda: asdict(worth(None, seed)))
     return told
-
-
-def _kept(file: Path, make: Callable[[], Any]) -> Any:
-    """What `make` gives, rounded to what was measured; from the file where that is there."""
-    if not file.is_file():
-        file.write_text(json.dumps(_rounded(make()), indent=1) + "\n")
-    return json.loads(file.read_text())
-
-
-def _rounded(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {name: _rounded(value) for name, value in tree.items()}
-    if isinstance(tree, list):
-        return [_rounded(value) for value in tree]
-    return round(tree, 4) if isinstance(tree, float) else tree
 
 
 def _old_trl(work: Path) -> Path:
