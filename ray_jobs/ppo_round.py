@@ -44,6 +44,8 @@ class Run:
     iteration: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best: float = float("-inf")
+    kept: int = 0
+    """Iterations behind the best policy."""
     stopped: str | None = None
 
 
@@ -144,7 +146,7 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
     progress.history.append(figures)
     recent = [one["objective/holdout"] for one in progress.history[-SMOOTHING:]]
     if len(recent) == SMOOTHING and fmean(recent) > progress.best:
-        progress.best = fmean(recent)
+        progress.best, progress.kept = fmean(recent), progress.iteration
         fresh = step.folder / "best.new"
         shutil.rmtree(fresh, ignore_errors=True)
         workers.export(fresh)
@@ -152,7 +154,12 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
         fresh.rename(step.folder / "best")
     progress.stopped = stops.reason(progress.history, step.settings.ppo)
     tensors, meta = workers.state()
-    driver = {"history": progress.history, "best": progress.best, "stopped": progress.stopped}
+    driver = {
+        "history": progress.history,
+        "best": progress.best,
+        "kept": progress.kept,
+        "stopped": progress.stopped,
+    }
     ppo_state.save(step.folder, ppo_state.Saved(progress.iteration, tensors, meta, driver))
     step.metrics(progress.iteration, figures, workers.samples())
     step.progress(
@@ -244,5 +251,10 @@ def _published(step: Step, candidate: Path, progress: Run) -> Result:
         why = f"trained in round {step.round.id}"
         checkpoints.move_alias(tx, "candidate", digest, before, f"round {step.round.id}", why)
 
-    output = {"candidate": digest, "iterations": progress.iteration, "stopped": progress.stopped}
+    output = {
+        "candidate": digest,
+        "iterations": progress.iteration,
+        "kept": progress.kept if progress.stopped else progress.iteration,
+        "stopped": progress.stopped,
+    }
     return Result({**output, "figures": figures}, {"candidate": digest}, write)

@@ -77,6 +77,11 @@ def candidate(home: Path) -> str:
 def candidate_after_a_kill(ready: Path, home: Path, point: Point) -> str:
     """The digest of a run on a copy of `ready` that was killed at `point` and started again."""
     copied(ready, home)
+    return ended_after_a_kill(home, point)
+
+
+def ended_after_a_kill(home: Path, point: Point) -> str:
+    """The digest of a run in `home` itself that was killed at `point` and started again."""
     store = open_store(home)
     with _runner(home, store) as runner:
         patience = threading.Event()

@@ -23,6 +23,11 @@ def optimiser(
     return torch.optim.AdamW(kept, eps=eps, weight_decay=0.0, fused=True)
 
 
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """From now on the adapter learns at `rate`; a head keeps its own."""
+    optimiser.param_groups[0]["lr"] = rate
+
+
 def tensors(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """`prefix/INDEX/MOMENT` -> a copy on the CPU; empty before the first step."""
     held = optimiser.state_dict()["state"]

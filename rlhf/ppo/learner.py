@@ -90,9 +90,12 @@ class Learner:
         """Improve policy and value on all workers' shards; the same figures on every worker.
 
         Collective. The epochs end early when the mean KL(old || new) per token of one of them
-        passes `approx_kl_stop`.
+        passes `approx_kl_stop`. iteration: from 0 to `iterations` - 1; the policy's rate falls
+        with it.
         """
         started = time.monotonic()
+        rate = self.settings.learning_rate * (1 - iteration / self.settings.iterations)
+        adamw.set_rate(self.optimisers[POLICY], rate)
         steps = self._steps_per_epoch(shard)
         if iteration == 0:
             shard = self._warm_up(shard, steps)
@@ -117,7 +120,7 @@ class Learner:
             **figures,
             **update_figures(told, self.reduce),
             "policy/epochs": float(epochs),
-            "lr": self.settings.learning_rate,
+            "lr": rate,
             **seconds,
             "throughput/tokens": tokens / sum(seconds.values()),
         }

@@ -42,7 +42,7 @@ class Reward(Branch):
     learning_rate: PositiveFloat = 5e-4
     """AdamW on adapters and head; about 10x what full fine-tuning takes."""
     epochs: PositiveInt = 4
-    """Passes over a member's bootstrap sample."""
+    """Passes over a member's sample."""
     batch_size: PositiveInt = 16
     """Preferences per optimiser step."""
     centre: float = Field(0.01, ge=0)
@@ -51,7 +51,7 @@ class Reward(Branch):
     """Strength 1, 2, 3 asks for a margin of 0.33, 0.67, 1 times this (Llama 2); 0 turns it off."""
     heldout_share: float = Field(0.1, gt=0, lt=0.5)
     """Share of the rated prompts kept from all training, to measure accuracy."""
-    holdout_model_share: float = Field(0.35, gt=0, lt=0.8)
+    holdout_model_share: float = Field(0.25, gt=0, lt=0.8)
     """Share of the other prompts that trains the hold-out model and nothing else."""
     weight_floor: float = Field(0.25, gt=0, le=1)
     """Least weight of a rating in training, however unreliable the annotator; 1 weighs all
@@ -67,7 +67,7 @@ class PPO(Branch):
     of the reference's score, KL and entropy in nats.
     """
 
-    iterations: PositiveInt = 40
+    iterations: PositiveInt = 80
     """Batches of rollouts in one round."""
     rollouts: PositiveInt = 64
     """Responses per iteration, over all workers."""
@@ -75,8 +75,9 @@ class PPO(Branch):
     """Passes over one batch of rollouts."""
     minibatch: PositiveInt = 16
     """Responses per optimiser step, over all workers."""
-    learning_rate: PositiveFloat = 5e-4
-    """Policy adapter, AdamW; about 10x what full fine-tuning takes (Schulman et al., 2025)."""
+    learning_rate: PositiveFloat = 1e-3
+    """Policy adapter, AdamW, as a round begins: it falls linearly to 0, so that the last steps do
+    not wander. About 10x what full fine-tuning takes (Schulman et al., 2025)."""
     value_learning_rate: PositiveFloat = 1e-3
     """Value adapter, where the layout has one; an AdamW of its own."""
     value_head_learning_rate: PositiveFloat = 1e-2

@@ -15,7 +15,7 @@ from ray_jobs.ppo_round import SMOOTHING
 from reward.ensemble import normalise
 from reward.preferences import Preference
 from reward.scoring import Answer, Encoder
-from reward.splits import Job, bootstrap
+from reward.splits import Job, subsample
 from reward.training import train_member
 from rlhf import starter
 from rlhf.models.base import load_base, load_tokenizer
@@ -201,7 +201,7 @@ def reward_models(
         f"reward-{number}": derived(seed, f"reward-{number}") % 2**31 for number in range(members)
     }
     parts = {
-        name: bootstrap(learned, drawn) if members > 1 else (learned, ())
+        name: subsample(learned, drawn) if members > 1 else (learned, ())
         for name, drawn in own.items()
     }
     if watched:

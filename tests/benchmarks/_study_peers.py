@@ -12,7 +12,7 @@ from typing import Any
 from reward.ensemble import normalise
 from reward.scoring import Answer
 from reward.splits import Job as Member
-from reward.splits import bootstrap
+from reward.splits import subsample
 from rlhf.seeds import derived
 from rlhf.settings import Reward
 from rlhf.starter.world import prompts
@@ -81,13 +81,13 @@ def _round(
 
 
 def _reward_models(folder: Path, seed: int) -> list[Path]:
-    """An ensemble on bootstrap samples of all votes so far, normalised as ours is."""
+    """An ensemble on samples of all votes so far, normalised as ours is."""
     rows = kept(folder / "votes.jsonl")
     jobs = []
     for number in range(Reward().members):
         name = f"reward-{number}"
         own = derived(seed, name) % 2**31
-        jobs.append(Member(name, *bootstrap(rows, own), own))
+        jobs.append(Member(name, *subsample(rows, own), own))
     train(folder, jobs, None)
     roles, encoder = untouched()
     drawn = answered(prompts("train", REFERENCE, seed), 1, seed)

@@ -4,7 +4,8 @@ python -m tests.benchmarks._study_trl {dpo,rloo,ppo} JOB
 
 JOB is a JSON file with the fields of `Job`. PPO is TRL 1.12.0's, the last that had it, from a
 folder of its own; DPO and RLOO are the installed TRL's. RLOO and PPO are paid by the mean of the
-same reward ensemble, and less for an answer without an end. Prints the seconds of training.
+same reward ensemble, less for an answer without an end, and draw as many answers as ours does.
+Prints the seconds of training.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from rlhf.starter.world import prompts
 from tests.benchmarks._starter_pairs import SAMPLING
 from tests.benchmarks._study_votes import kept
 
-MISSING_END = PPO().missing_eos_penalty
+OURS = PPO()
+MISSING_END = OURS.missing_eos_penalty
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,10 @@ def rloo(job: Job) -> PeftModel:
         ).tolist()
 
     chosen: dict[str, Any] = {
-        "per_device_train_batch_size": 64,
+        "per_device_train_batch_size": OURS.rollouts,
         "num_generations": 4,
-        "num_iterations": 2,
-        "max_steps": 80,
+        "num_iterations": OURS.epochs,
+        "max_steps": OURS.iterations * OURS.epochs,
         "learning_rate": 5e-4,
         "beta": 0.05,
     }
@@ -144,7 +146,7 @@ def ppo(job: Job) -> PeftModel:
         "gradient_accumulation_steps": 4,
         "num_mini_batches": 4,
         "num_ppo_epochs": 2,
-        "total_episodes": 40 * 64,
+        "total_episodes": OURS.iterations * OURS.rollouts,
         "learning_rate": 5e-4,
         "kl_coef": 0.05,
     }

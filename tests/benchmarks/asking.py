@@ -102,7 +102,7 @@ def _accuracies(way: str, clear: Sequence[Preference], seed: int) -> list[float]
             waiting = [one for one in waiting if one.number not in done]
             rows = preferences.build(raters.rows, margin_scale=0.0).rows
             jobs = [
-                Job(f"reward-{number}", *splits.bootstrap(rows, seed + number), seed + number)
+                Job(f"reward-{number}", *splits.subsample(rows, seed + number), seed + number)
                 for number in range(Reward().members)
             ]
             names = [job.name for job in jobs]

@@ -176,6 +176,16 @@ def test_a_resumed_run_ends_in_the_same_bits(tiny_llama: Path, layout: str) -> N
     assert resumed.kl.coef == straight.kl.coef
 
 
+def test_the_rate_falls_to_nothing_over_the_round(tiny_llama: Path) -> None:
+    one = learner(tiny_llama, SMALL.model_copy(update={"iterations": 4, "learning_rate": 4e-4}))
+    shard = one.rollout(0, items(one))
+    rates = [one.update(iteration, shard)["lr"] for iteration in range(4)]
+    assert rates == pytest.approx([4e-4, 3e-4, 2e-4, 1e-4])
+    groups = [group["lr"] for group in one.optimisers["policy"].param_groups]
+    assert groups == pytest.approx([1e-4])
+    assert one.optimisers["value"].param_groups[-1]["lr"] == SMALL.value_head_learning_rate
+
+
 def test_an_answer_is_the_same_in_any_batch(tiny_llama: Path) -> None:
     one = learner(tiny_llama)
     whole = one.rollout(4, items(one))
