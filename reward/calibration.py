@@ -149,13 +149,14 @@ def _stated(differences: Numbers, temperature: float, trust: Numbers | None) -> 
     return np.asarray(np.maximum(chosen, SMALLEST), dtype=np.float64)
 
 
-def correlation(first: Numbers, second: Numbers) -> float | None:
-    """Pearson's r; None when either does not vary or there is nothing."""
-    if not len(first):
-        return None
-    a, b = first - first.mean(), second - second.mean()
-    scale = sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / scale if scale > 0 else None
+def pairwise_correlation(first: Numbers, second: Numbers) -> float | None:
+    """Pearson's r of two differences within pairs; None when either is always 0, or of nothing.
+
+    A pair has no first and second response, so each counts in both orders and both means are 0:
+    what all pairs share tells as much as what sets them apart.
+    """
+    scale = sqrt(float(first @ first) * float(second @ second))
+    return float(first @ second) / scale if scale > 0 else None
 
 
 def mean_agreement(differences: Numbers) -> float | None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from reward.calibration import (
     accuracy,
     calibrate,
-    correlation,
     fit_temperature,
     mean_agreement,
+    pairwise_correlation,
     wilson,
 )
 from reward.preferences import EDITED, PreferenceSet
@@ -128,7 +128,7 @@ def measure(
         ensemble=accuracy(ensemble[uniform]),
         agreement=mean_agreement(by_member),
         holdout_agreement=_agreement(roles, names, encoder.pairs(plan.heldout)),
-        length_correlation=correlation(ensemble, longer),
+        length_correlation=pairwise_correlation(ensemble, longer),
         people_length_share=wilson(int((longer > 0).sum()), int((longer != 0).sum())),
         temperature=calibration.temperature if calibration else None,
         holdout_temperature=_holdout_temperature(roles, encoder, plan, known),

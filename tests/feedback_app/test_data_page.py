@@ -163,7 +163,8 @@ def test_the_service_cannot_be_led_to_other_files(olga: Page, served: Web, store
 def test_files_go_with_the_page(olga: Page, served: Web, store: Store) -> None:
     olga.receive(("fine.jsonl", FINE))
     with olga.client.stream("GET", f"gradio_api/heartbeat/{olga.session}") as open_page:
-        next(open_page.iter_lines())
+        beats = open_page.iter_lines()
+        next(beats)
         assert lying(served.home) == ["fine.jsonl"]
     patience = threading.Event()
     while lying(served.home):

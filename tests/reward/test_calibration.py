@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from reward.calibration import (
     accuracy,
     calibrate,
-    correlation,
     expected_calibration_error,
     fit_temperature,
     mean_agreement,
+    pairwise_correlation,
     reliability,
     wilson,
 )
@@ -124,12 +124,15 @@ def test_calibration_needs_two_prompts() -> None:
     assert calibrate(np.array([1.0, 2.0]), ["same", "same"]) is None
 
 
-def test_correlation_equals_numpy_and_is_none_without_variation() -> None:
+def test_a_pair_counts_in_both_orders() -> None:
     random = np.random.default_rng(2)
-    a, b = random.normal(size=30), random.normal(size=30)
-    assert correlation(a, b) == pytest.approx(float(np.corrcoef(a, b)[0, 1]))
-    assert correlation(a, np.ones(30)) is None
-    assert correlation(np.array([]), np.array([])) is None
+    a, b = random.normal(1, size=30), random.normal(3, size=30)
+    both = np.corrcoef(np.concatenate([a, -a]), np.concatenate([b, -b]))[0, 1]
+    assert pairwise_correlation(a, b) == pytest.approx(float(both))
+    flipped = np.where(random.random(30) < 0.5, -1.0, 1.0)
+    assert pairwise_correlation(flipped * a, flipped * b) == pytest.approx(float(both))
+    assert pairwise_correlation(a, np.zeros(30)) is None
+    assert pairwise_correlation(np.array([]), np.array([])) is None
 
 
 def test_agreement_is_the_mean_over_pairs_of_members() -> None:
