@@ -59,7 +59,7 @@ def run(step: Step) -> Result:
 
 
 def _examine(step: Step, asked: Sequence[prompts.Prompt]) -> dict[str, list[Examined]]:
-    """Role -> what its answers to all prompts measured, in the order of the prompts."""
+    """Role -> what its answers measured: those to one prompt together, in the order of prompts."""
     reward = step.round.reward_checkpoints
     ensemble = registry.checkpoint_path(step.home, reward["ensemble"])
     assert step.round.candidate is not None
@@ -74,18 +74,20 @@ def _examine(step: Step, asked: Sequence[prompts.Prompt]) -> dict[str, list[Exam
     workers = step.settings.ray.workers
     threads = threads_per_worker(workers)
     actors = start_actors(Examiner, workers, lambda _: (mind, threads))
+    answers = step.settings.evaluation.answers
+    wanted = [(one, number) for one in asked for number in range(answers)]
     work = [
-        (role, asked[start : start + CHUNK])
+        (role, wanted[start : start + CHUNK])
         for role in (CANDIDATE, CHAMPION)
-        for start in range(0, len(asked), CHUNK)
+        for start in range(0, len(wanted), CHUNK)
     ]
 
-    def call(actor: Any, job: tuple[str, Sequence[prompts.Prompt]]) -> Any:
+    def call(actor: Any, job: tuple[str, Sequence[tuple[prompts.Prompt, int]]]) -> Any:
         role, part = job
         return actor.examine.remote(
             role,
-            [Question(one.id, 0, one.messages) for one in part],
-            [one.reference for one in part],
+            [Question(one.id, number, one.messages) for one, number in part],
+            [one.reference if number == 0 else None for one, number in part],
             step.settings.seed,
             reward["members"],
             step.settings.reward.pessimism,
@@ -105,7 +107,8 @@ def _record(
     examined: dict[str, list[Examined]],
     temperature: float | None,
 ) -> Evaluation:
-    overlaps = {role: _overlap(asked, seen) for role, seen in examined.items()}
+    each = step.settings.evaluation.answers
+    overlaps = {role: _overlap(asked, seen[::each]) for role, seen in examined.items()}
     figures = {role: _figures(seen, overlaps[role]) for role, seen in examined.items()}
     won = win_rate(
         [one.holdout for one in examined[CANDIDATE]],
@@ -113,6 +116,7 @@ def _record(
         resamples=step.settings.evaluation.bootstrap,
         seed=step.round.seed,
         temperature=temperature,
+        each=each,
     )
     said = overlaps[CANDIDATE]
     signature = said.signature if said else None
@@ -150,10 +154,10 @@ def _overlap(asked: Sequence[prompts.Prompt], seen: Sequence[Examined]) -> Overl
 
 
 def _store_answers(tx: Connection, step: Step, digest: str, seen: Sequence[Examined]) -> None:
-    """Keep a checkpoint's answers, once: the same prompts and seed give the same answers."""
+    """Keep one answer to each prompt, once: the same prompts and seed give the same answers."""
     if comparisons.responses_of(tx, digest, "evaluation"):
         return
-    for one in seen:
+    for one in seen[:: step.settings.evaluation.answers]:
         comparisons.add_response(
             tx,
             prompt_id=one.answer.prompt_id,

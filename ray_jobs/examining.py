@@ -73,13 +73,15 @@ class Examiner(Answerer):
         self, role: str, prompts: list[list[int]], references: Sequence[str | None]
     ) -> tuple[Tensor, Tensor]:
         """(negative log-likelihood [B], tokens [B]) of reference answers, at temperature 1."""
-        known = [
-            response_ids(self.tokenizer, text) if text is not None else [] for text in references
-        ]
-        ids, mask, response = self._together(prompts, known)
-        hidden = self.roles.hidden(role, ids, mask)
-        logprob = response_logprobs(self.roles, hidden, ids, response, 1.0)
-        return -logprob.sum(dim=1), response.sum(dim=1)
+        nll, tokens = torch.zeros(2, len(prompts), device=self.roles.device)
+        known = [row for row, text in enumerate(references) if text is not None]
+        if known:
+            told = [response_ids(self.tokenizer, references[row] or "") for row in known]
+            ids, mask, response = self._together([prompts[row] for row in known], told)
+            hidden = self.roles.hidden(role, ids, mask)
+            logprob = response_logprobs(self.roles, hidden, ids, response, 1.0)
+            nll[known], tokens[known] = -logprob.sum(dim=1), response.sum(dim=1).float()
+        return nll, tokens
 
     def _together(
         self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]

@@ -15,7 +15,7 @@ from rlhf.settings import Gate
 
 @dataclass(frozen=True, slots=True)
 class PolicyFigures:
-    """One policy on the held-out prompts, one answer each."""
+    """One policy on the held-out prompts."""
 
     proxy: float
     """Mean conservative score of the ensemble that PPO maximised."""

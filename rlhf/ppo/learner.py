@@ -48,12 +48,14 @@ class Learner:
         seed: int,
         reduce: Reduce | None = None,
     ) -> None:
-        self.roles, self.settings, self.sampling = roles, settings, sampling
+        temperature = sampling.temperature * settings.rollout_temperature
+        self.sampling = sampling.model_copy(update={"temperature": temperature})
+        self.roles, self.settings = roles, settings
         self.pessimism, self.seed = pessimism, seed
         self.reduce = reduce or Alone()
         self.kl = KLController(settings.kl_coef, settings.kl_target, settings.kl_horizon)
         self.seconds: dict[str, float] = {}
-        self.scorer = Scorer(roles, members, settings.value_layout, sampling.temperature)
+        self.scorer = Scorer(roles, members, settings.value_layout, temperature)
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
         named = {role: roles.trainable(role) for role in rates}
         self.parameters = {role: [p for _, p in named[role]] for role in rates}

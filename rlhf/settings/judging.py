@@ -12,6 +12,9 @@ class Evaluation(Branch):
 
     prompts: PositiveInt = 300
     """Held-out prompts answered by candidate and champion alike."""
+    answers: PositiveInt = 4
+    """Answers of each of both to each prompt: later rounds win by little, and one answer alone is
+    mostly luck (docs/lab.md)."""
     bootstrap: PositiveInt = 2000
     """Resamples of the paired bootstrap interval."""
     regression_answers: PositiveInt = 8

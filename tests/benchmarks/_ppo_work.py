@@ -97,6 +97,7 @@ def ppo_settings(shape: Shape) -> dict[str, Any]:
     return {
         "epochs": EPOCHS,
         "rollouts": shape.batch,
+        "rollout_temperature": 1.0,
         "minibatch": MINIBATCH,
         "learning_rate": LEARNING_RATE,
         "value_learning_rate": LEARNING_RATE,

@@ -77,6 +77,21 @@ def test_the_interval_of_fair_coins_is_that_of_the_binomial() -> None:
     assert won.high == pytest.approx(0.5 + 1.96 * (0.25 / 400) ** 0.5, abs=0.006)
 
 
+def test_answers_to_one_prompt_count_together_and_are_no_further_prompts() -> None:
+    ours, theirs = [1.0, 0.0] * 200, [0.0, 1.0] * 200
+    apart = win_rate(ours, theirs, resamples=500, seed=0)
+    together = win_rate(ours, theirs, resamples=500, seed=0, each=2)
+    assert (together.rate, together.count) == (apart.rate, 200)
+    assert together.low == together.high == 0.5
+    same = [score for score in (1.0, 0.0) * 100 for _ in range(4)]
+    other = [1 - score for score in same]
+    plain = win_rate(same[::4], other[::4], resamples=500, seed=0)
+    repeated = win_rate(same, other, resamples=500, seed=0, each=4)
+    assert (repeated.low, repeated.high) == (plain.low, plain.high)
+    with pytest.raises(ValueError, match="3 each"):
+        win_rate(same, other, resamples=10, seed=0, each=3)
+
+
 def test_a_hair_between_equals_wins_nothing_where_chances_are_known() -> None:
     ours, theirs = [1.01] * 90 + [1.0] * 10, [1.0] * 90 + [4.0] * 10
     sharp = win_rate(ours, theirs, resamples=200, seed=0)

@@ -90,9 +90,21 @@ def test_every_ratio_is_1_before_the_first_update(tiny_llama: Path) -> None:
     shard = one.rollout(0, items(one))
     for part in (shard, shard.rows(torch.tensor([3, 1]))):
         hidden = one.roles.hidden("policy", part.ids, part.mask)
-        given = (part.ids, part.response_mask, SAMPLING.temperature)
+        given = (part.ids, part.response_mask, one.sampling.temperature)
         again = response_logprobs(one.roles, hidden, *given)
         assert torch.allclose(again, part.logprob, atol=1e-6)
+
+
+def test_rollouts_are_warmer_than_the_answers_of_users(tiny_llama: Path) -> None:
+    usual = Sampling(max_new_tokens=12, temperature=0.1)
+    warm = learner(tiny_llama, PPO(rollout_temperature=8.0), usual)
+    assert warm.sampling == usual.model_copy(update={"temperature": pytest.approx(0.8)})
+    shard, cooler = (
+        one.rollout(0, items(one)) for one in (warm, learner(tiny_llama, PPO(), usual))
+    )
+    assert shard.entropy.sum() / shard.response_mask.sum() > (
+        cooler.entropy.sum() / cooler.response_mask.sum()
+    )
 
 
 def test_bf16_weights_keep_the_exact_promises_and_leave_the_rest_in_fp32(tiny_llama: Path) -> None:
@@ -103,7 +115,7 @@ def test_bf16_weights_keep_the_exact_promises_and_leave_the_rest_in_fp32(tiny_ll
     assert torch.equal(shard.logprob, shard.ref_logprob)
     for part, allowed in ((shard, 0.0), (shard.rows(torch.tensor([3, 1])), 0.05)):
         hidden = one.roles.hidden("policy", part.ids, part.mask)
-        given = (part.ids, part.response_mask, SAMPLING.temperature)
+        given = (part.ids, part.response_mask, one.sampling.temperature)
         again = response_logprobs(one.roles, hidden, *given)
         assert float((again.detach() - part.logprob).abs().max()) <= allowed
     figures = one.update(0, shard)
