@@ -18,7 +18,7 @@ TOGETHER = 5
 """Iterations that make one point of a proxy: one batch alone is mostly noise."""
 
 Cells = dict[int, list[dict[str, Any]]]
-"""Seed -> its rounds."""
+"""Seed -> its rounds; one whose reward models were refused has no way."""
 
 
 def draw(told: dict[str, Cells], start: float, ours: str, file: Path) -> None:
@@ -59,17 +59,16 @@ def _golds(axes: Axes, method: str, cells: Cells, start: float, *, wide: bool) -
 
 def _scores(axes: Axes, name: str, label: str, cells: Cells) -> None:
     color = None
-    for rounds in cells.values():
-        for one in rounds:
-            points = [_mean(one["way"][at : at + TOGETHER], name) for at in _starts(one["way"])]
-            (line,) = axes.plot(
-                *zip(*points, strict=True),
-                color=color,
-                alpha=0.7,
-                linewidth=1.1,
-                label=label if color is None else None,
-            )
-            color = line.get_color()
+    for way in (one["way"] for rounds in cells.values() for one in rounds if one["way"]):
+        points = [_mean(way[at : at + TOGETHER], name) for at in _starts(way)]
+        (line,) = axes.plot(
+            *zip(*points, strict=True),
+            color=color,
+            alpha=0.7,
+            linewidth=1.1,
+            label=label if color is None else None,
+        )
+        color = line.get_color()
 
 
 def _starts(way: Sequence[dict[str, float]]) -> range:
