@@ -48,14 +48,13 @@ class Learner:
         seed: int,
         reduce: Reduce | None = None,
     ) -> None:
-        temperature = sampling.temperature * settings.rollout_temperature
-        self.sampling = sampling.model_copy(update={"temperature": temperature})
+        self.sampling = sampling.warmer(settings.rollout_temperature)
         self.roles, self.settings = roles, settings
         self.pessimism, self.seed = pessimism, seed
         self.reduce = reduce or Alone()
         self.kl = KLController(settings.kl_coef, settings.kl_target, settings.kl_horizon)
         self.seconds: dict[str, float] = {}
-        self.scorer = Scorer(roles, members, settings.value_layout, temperature)
+        self.scorer = Scorer(roles, members, settings.value_layout, self.sampling.temperature)
         rates = {POLICY: settings.learning_rate, VALUE: settings.value_learning_rate}
         named = {role: roles.trainable(role) for role in rates}
         self.parameters = {role: [p for _, p in named[role]] for role in rates}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -20,6 +20,10 @@ class Sampling(Branch):
     """Longest answer in tokens; one that reaches it has no end and is penalised."""
     max_prompt_tokens: PositiveInt = 512
     """Longer conversations lose their oldest turns."""
+
+    def warmer(self, factor: float) -> Self:
+        """The same at a temperature `factor` times as high."""
+        return self.model_copy(update={"temperature": self.temperature * factor})
 
 
 class LoRA(Branch):
@@ -39,8 +43,9 @@ class Reward(Branch):
     members: PositiveInt = 3
     """Reward models that PPO sees, one more, the hold-out, being seen by evaluation alone. A single
     one has no doubts: its score is not lowered where it may be wrong."""
-    learning_rate: PositiveFloat = 5e-4
-    """AdamW on adapters and head; about 10x what full fine-tuning takes."""
+    learning_rate: PositiveFloat = 1e-4
+    """AdamW on adapters and head, which begin as a linear probe: votes between answers that are as
+    good are noise, and at 5e-4 they bend it (docs/lab.md)."""
     epochs: PositiveInt = 4
     """Passes over a member's sample."""
     batch_size: PositiveInt = 16
@@ -72,8 +77,9 @@ class PPO(Branch):
     rollouts: PositiveInt = 64
     """Responses per iteration, over all workers."""
     rollout_temperature: PositiveFloat = 1.25
-    """Rollouts are drawn at `sampling.temperature` times this: a policy that mostly answers well
-    meets more of its own faults, and is surer at the temperature of its users (docs/lab.md)."""
+    """Rollouts, and the answers that people rate, are drawn at `sampling.temperature` times this: a
+    policy that mostly answers well shows more of its faults, and is surer at the temperature of
+    its users (docs/lab.md)."""
     epochs: PositiveInt = 2
     """Passes over one batch of rollouts."""
     minibatch: PositiveInt = 16
