@@ -24,7 +24,6 @@ from reward.selection import Numbers, choose, disagreement
 from reward.splits import part_of
 from rlhf import registry
 from rlhf.errors import UsageError
-from rlhf.settings import Sampling
 from rlhf.store import Connection, checkpoints, comparisons, prompts
 
 TRIES = 3
@@ -80,8 +79,8 @@ def run(step: Step) -> Result:
     count = sum(map(len, streams.values()))
     if not count:
         raise UsageError(
-            "the champion gives one answer to every prompt; raise sampling.temperature or "
-            "ppo.rollout_temperature in rlhf.toml, or ingest more prompts"
+            "the champion gives one answer to every prompt; raise sampling.temperature in "
+            "rlhf.toml or ingest more prompts"
         )
 
     def write(tx: Connection) -> None:
@@ -99,12 +98,7 @@ def _mind(step: Step, champion: str, last: Ensemble | None, members: Sequence[st
     if last is not None:
         ensemble = registry.checkpoint_path(step.home, last.digest)
         folders |= {name: str(ensemble / name) for name in members}
-    return Mind(step.base, folders, _sampling(step))
-
-
-def _sampling(step: Step) -> Sampling:
-    """As PPO's rollouts are drawn: those answers are what the reward models have to know."""
-    return step.settings.sampling.warmer(step.settings.ppo.rollout_temperature)
+    return Mind(step.base, folders, step.settings.sampling)
 
 
 def _queue(
@@ -220,7 +214,7 @@ def _store(tx: Connection, answer: Answer, checkpoint: str, step: Step) -> int:
         text=answer.text,
         checkpoint=checkpoint,
         sampling={
-            **_sampling(step).model_dump(),
+            **step.settings.sampling.model_dump(),
             "seed": step.round.seed,
             "sample": answer.sample,
         },

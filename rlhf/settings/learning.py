@@ -77,9 +77,8 @@ class PPO(Branch):
     rollouts: PositiveInt = 64
     """Responses per iteration, over all workers."""
     rollout_temperature: PositiveFloat = 1.25
-    """Rollouts, and the answers that people rate, are drawn at `sampling.temperature` times this: a
-    policy that mostly answers well shows more of its faults, and is surer at the temperature of
-    its users (docs/lab.md)."""
+    """Rollouts are drawn at `sampling.temperature` times this: a policy that mostly answers well
+    meets more of its own faults, and is surer at the temperature of its users (docs/lab.md)."""
     epochs: PositiveInt = 2
     """Passes over one batch of rollouts."""
     minibatch: PositiveInt = 16
