@@ -65,7 +65,11 @@ def test_three_preferences_make_a_round_that_is_refused_in_words(tmp_path: Path)
 @pytest.mark.timeout(600)
 def test_a_round_goes_on_without_what_cannot_be_used_and_counts_it(tmp_path: Path) -> None:
     good = [
-        pair(number, f"Thank you, {number}!", f"Not you, {number}!" + " No." * (number % 3))
+        pair(
+            number,
+            f"Thank you, {number}!" + " Yes." * ((number + 1) % 3),
+            f"Not you, {number}!" + " No." * (number % 3),
+        )
         for number in range(60)
     ]
     bad = [
