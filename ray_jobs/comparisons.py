@@ -24,6 +24,7 @@ from reward.selection import Numbers, choose, disagreement
 from reward.splits import part_of
 from rlhf import registry
 from rlhf.errors import UsageError
+from rlhf.settings import Sampling
 from rlhf.store import Connection, checkpoints, comparisons, prompts
 
 TRIES = 3
@@ -55,9 +56,11 @@ def run(step: Step) -> Result:
     champion = step.round.start_checkpoint
     with step.store.read() as tx:
         last = checkpoints.newest(tx, "reward")
+        tuned = checkpoints.checkpoint(tx, champion).of_a_round
         pool = prompts.pick_prompts(tx, "train", wanted * (PROMPTS + 1), step.round.seed)
     members = last.lineage.get("members", []) if last else []
-    mind = _mind(step, champion, last, members)
+    sampling = _sampling(step, tuned=tuned)
+    mind = Mind(step.base, _folders(step, champion, last, members), sampling)
     measuring: list[prompts.Prompt] = []
     teaching: list[prompts.Prompt] = []
     for prompt in pool:
@@ -87,25 +90,45 @@ def run(step: Step) -> Result:
         queued = [(purpose, pair) for purpose, pairs in streams.items() for pair in pairs]
         order = np.random.default_rng(step.round.seed).permutation(len(queued))
         for place, number in enumerate(order):
-            _queue(tx, step, champion, *queued[number], place=place)
+            _queue(tx, step, champion, sampling, *queued[number], place=place)
 
     told = {purpose: len(pairs) for purpose, pairs in streams.items()}
     return Result({"comparisons": count, "checkpoint": champion, "streams": told}, write=write)
 
 
-def _mind(step: Step, champion: str, last: Ensemble | None, members: Sequence[str]) -> Mind:
+def _sampling(step: Step, *, tuned: bool) -> Sampling:
+    """A starting model's answers as users get them, those of a tuned one as PPO draws rollouts.
+
+    Of two answers of a tuned policy most are as good as each other, and verdicts on them are noise:
+    warmer ones differ. An untuned model's warm answers differ in length before all else.
+    """
+    usual = step.settings.sampling
+    return usual.warmer(step.settings.ppo.rollout_temperature) if tuned else usual
+
+
+def _folders(
+    step: Step, champion: str, last: Ensemble | None, members: Sequence[str]
+) -> dict[str, str]:
     folders = {"policy": str(registry.checkpoint_path(step.home, champion))}
     if last is not None:
         ensemble = registry.checkpoint_path(step.home, last.digest)
         folders |= {name: str(ensemble / name) for name in members}
-    return Mind(step.base, folders, step.settings.sampling)
+    return folders
 
 
 def _queue(
-    tx: Connection, step: Step, champion: str, purpose: str, pair: Pair, *, place: int
+    tx: Connection,
+    step: Step,
+    champion: str,
+    sampling: Sampling,
+    purpose: str,
+    pair: Pair,
+    *,
+    place: int,
 ) -> None:
     """Store one comparison; every so many of them are wanted once more, as `overlap` says."""
-    first, second = (_store(tx, answer, champion, step) for answer in pair)
+    drawn = {**sampling.model_dump(), "seed": step.round.seed}
+    first, second = (_store(tx, answer, champion, drawn) for answer in pair)
     overlap = step.settings.feedback.overlap
     comparisons.add_comparison(
         tx,
@@ -207,17 +230,13 @@ def _draw_pairs(
     return list(zip(answers[0::2], answers[1::2], strict=True))
 
 
-def _store(tx: Connection, answer: Answer, checkpoint: str, step: Step) -> int:
+def _store(tx: Connection, answer: Answer, checkpoint: str, drawn: dict[str, Any]) -> int:
     return comparisons.add_response(
         tx,
         prompt_id=answer.prompt_id,
         text=answer.text,
         checkpoint=checkpoint,
-        sampling={
-            **step.settings.sampling.model_dump(),
-            "seed": step.round.seed,
-            "sample": answer.sample,
-        },
+        sampling={**drawn, "sample": answer.sample},
         finished=answer.finished,
         tokens=len(answer.ids),
         purpose="comparison",

@@ -107,8 +107,7 @@ def _record(
     examined: dict[str, list[Examined]],
     temperature: float | None,
 ) -> Evaluation:
-    each = step.settings.evaluation.answers
-    overlaps = {role: _overlap(asked, seen[::each]) for role, seen in examined.items()}
+    overlaps = {role: _overlap(asked, _first(step, seen)) for role, seen in examined.items()}
     figures = {role: _figures(seen, overlaps[role]) for role, seen in examined.items()}
     won = win_rate(
         [one.holdout for one in examined[CANDIDATE]],
@@ -116,11 +115,16 @@ def _record(
         resamples=step.settings.evaluation.bootstrap,
         seed=step.round.seed,
         temperature=temperature,
-        each=each,
+        each=step.settings.evaluation.answers,
     )
     said = overlaps[CANDIDATE]
     signature = said.signature if said else None
     return Evaluation.of(figures[CANDIDATE], figures[CHAMPION], won, signature)
+
+
+def _first(step: Step, seen: Sequence[Examined]) -> Sequence[Examined]:
+    """The first answer to every prompt."""
+    return seen[:: step.settings.evaluation.answers]
 
 
 def _figures(seen: Sequence[Examined], said: Overlap | None) -> PolicyFigures:
@@ -157,7 +161,7 @@ def _store_answers(tx: Connection, step: Step, digest: str, seen: Sequence[Exami
     """Keep one answer to each prompt, once: the same prompts and seed give the same answers."""
     if comparisons.responses_of(tx, digest, "evaluation"):
         return
-    for one in seen[:: step.settings.evaluation.answers]:
+    for one in _first(step, seen):
         comparisons.add_response(
             tx,
             prompt_id=one.answer.prompt_id,

@@ -29,6 +29,7 @@ from rlhf.errors import RLHFError, UsageError
 from rlhf.ppo import stops
 from rlhf.ppo.kl import carried
 from rlhf.registry import card
+from rlhf.settings import PPO
 from rlhf.store import Connection, checkpoints, facts, prompts
 from rlhf.store.metrics import Sampled
 
@@ -100,7 +101,7 @@ def run(step: Step) -> Result:
     candidate = step.folder / "candidate"
     with cluster(step.home, step.settings.ray, cpus=step.settings.ray.workers):
         size = step.settings.ray.workers
-        workers = Workers(_spec(step, size, _kl_coef(step)), size)
+        workers = Workers(_spec(step, size, _going_on(step)), size)
         progress = _resume(step, workers)
         step.progress(progress.iteration, ppo.iterations, "workers have loaded")
         while progress.iteration < ppo.iterations and progress.stopped is None:
@@ -189,15 +190,20 @@ def _questions(step: Step) -> Callable[[int], list[Question]]:
     return batch
 
 
-def _kl_coef(step: Step) -> float:
+def _going_on(step: Step) -> PPO:
+    """The settings, with the KL weight and the learning rate that suit the round's champion."""
+    ppo = step.settings.ppo
     with step.store.read() as tx:
         champion = checkpoints.checkpoint(tx, step.round.start_checkpoint)
-    return carried(step.settings.ppo.kl_coef, champion.lineage.get("kl_coef"))
+    changes = {
+        "kl_coef": carried(ppo.kl_coef, champion.lineage.get("kl_coef")),
+        "learning_rate": ppo.later_learning_rate if champion.of_a_round else ppo.learning_rate,
+    }
+    return ppo.model_copy(update=changes)
 
 
-def _spec(step: Step, size: int, kl_coef: float) -> WorkerSpec:
+def _spec(step: Step, size: int, ppo: PPO) -> WorkerSpec:
     reward = step.round.reward_checkpoints
-    ppo = step.settings.ppo.model_copy(update={"kl_coef": kl_coef})
     ensemble = registry.checkpoint_path(step.home, reward["ensemble"])
     return WorkerSpec(
         base=step.base,

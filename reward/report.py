@@ -137,7 +137,7 @@ class Previous:
     """Accuracy of the new ensemble less that of the previous one."""
     low: float
     high: float
-    """The gain's 95 % interval, from conversations drawn with replacement."""
+    """The gain, three standard errors either way; a conversation's pairs count as one draw."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,15 +77,19 @@ class PPO(Branch):
     rollouts: PositiveInt = 64
     """Responses per iteration, over all workers."""
     rollout_temperature: PositiveFloat = 1.25
-    """Rollouts are drawn at `sampling.temperature` times this: a policy that mostly answers well
-    meets more of its own faults, and is surer at the temperature of its users (docs/lab.md)."""
+    """Rollouts, and the answers of a tuned policy that people rate, are drawn at
+    `sampling.temperature` times this: a policy that mostly answers well meets more of its own
+    faults, and is surer at the temperature of its users (docs/lab.md)."""
     epochs: PositiveInt = 2
     """Passes over one batch of rollouts."""
     minibatch: PositiveInt = 16
     """Responses per optimiser step, over all workers."""
     learning_rate: PositiveFloat = 1e-3
-    """Policy adapter, AdamW, as a round begins: it falls linearly to 0, so that the last steps do
-    not wander. About 10x what full fine-tuning takes (Schulman et al., 2025)."""
+    """Policy adapter, AdamW, as the first round begins: it falls linearly to 0, so that the last
+    steps do not wander. About 10x what full fine-tuning takes (Schulman et al., 2025)."""
+    later_learning_rate: PositiveFloat = 3e-4
+    """The same, as a round begins that goes on from a policy of an earlier one: the first rate
+    shakes what is mostly right already (docs/lab.md)."""
     value_learning_rate: PositiveFloat = 1e-3
     """Value adapter, where the layout has one; an AdamW of its own."""
     value_head_learning_rate: PositiveFloat = 1e-2

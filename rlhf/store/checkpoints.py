@@ -31,6 +31,11 @@ class Checkpoint:
     state: str
     created_at: float
 
+    @property
+    def of_a_round(self) -> bool:
+        """Whether a round made it; if not, it is where a round may start from."""
+        return self.round_id is not None
+
 
 @dataclass(frozen=True, slots=True)
 class AliasMove:

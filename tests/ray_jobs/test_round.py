@@ -40,7 +40,7 @@ sys.meta_path.insert(0, Refuse())
 
 
 def one_round(home: Path) -> Store:
-    """Open a home and take its first round to the end, rated by a small crew."""
+    """Open a home and go to the second round's comparisons; a small crew rates the first's."""
     make_home(home)
     (home / "rlhf.toml").write_text(SMALL)
     supervisor.prepare(home, None)
@@ -50,11 +50,11 @@ def one_round(home: Path) -> Store:
     def ended(_: Service) -> bool:
         with store.read() as tx:
             now = rounds.current_round(tx)
-            if now is None:
-                return rounds.ended(tx, 1)
-        if now.state == State.COLLECTING:
+        if now is None:
+            return False
+        if now.id == 1 and now.state == State.COLLECTING:
             crew.rate_all(store, members, 0, limit=10_000)
-        return now.id > 1
+        return now.id > 1 and now.state == State.COLLECTING
 
     controller.run(Service(home=home, store=store, stopping=threading.Event()), until=ended)
     return store
@@ -76,7 +76,11 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
         steps = {step: rounds.step(tx, 1, step) for step in STEPS}
         names = checkpoints.aliases(tx)
         asked = comparisons.counts(tx)
-        undone = select(schema.assignments.c.kind).where(~schema.assignments.c.done)
+        undone = (
+            select(schema.assignments.c.kind)
+            .join(schema.comparisons)
+            .where(~schema.assignments.c.done, schema.comparisons.c.round_id == 1)
+        )
         waiting = tx.execute(undone).scalars().all()
     assert one.state == State.PROMOTED, one.error
     assert all(step is not None and step.attempt == 1 for step in steps.values())
@@ -116,6 +120,24 @@ def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
     assert policy.lineage["kl_coef"] == {"set": 0.1, "reached": told[-1][1]["objective/kl_coef"]}
     assert told[0][1]["objective/kl"] == 0.0
     assert all("objective/holdout" in figures for _, figures in told)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_people_are_asked_about_warmer_answers_of_a_tuned_model(
+    finished: tuple[Path, Store],
+) -> None:
+    home, store = finished
+    settings = load_settings(home)
+    with store.read() as tx:
+        names = checkpoints.aliases(tx)
+        untuned, tuned = (
+            {one.sampling["temperature"] for one in comparisons.responses_of(tx, of, "comparison")}
+            for of in (names["previous"], names["champion"])
+        )
+    usual = settings.sampling.temperature
+    assert untuned == {usual}
+    assert tuned == {usual * settings.ppo.rollout_temperature}
 
 
 @pytest.mark.slow
