@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import threading
 from typing import Any
 
@@ -249,6 +250,24 @@ def test_a_round_stops_where_the_hold_outs_curve_has_its_peak() -> None:
     told = reason(course, PPO())
     assert told is not None
     assert f"peaks at a KL of {peak:.1f} nats" in told
+
+
+@pytest.mark.parametrize(("slope", "most", "least"), [(0.0, 4, 0), (-0.03, 20, 20)])
+def test_luck_alone_seldom_ends_a_round(slope: float, most: int, least: int) -> None:
+    """Twenty rounds of 80 iterations, whose hold-out scores have a batch's usual noise."""
+    draw = random.Random(0)
+    ended = 0
+    for _ in range(20):
+        course = [
+            {
+                **CALM,
+                "objective/kl": 3.0 + at / 80 + draw.gauss(0, 0.5),
+                "objective/holdout": 0.8 + slope * at + draw.gauss(0, 0.15),
+            }
+            for at in range(80)
+        ]
+        ended += any(reason(course[:at], PPO()) for at in range(10, 81, 2))
+    assert least <= ended <= most
 
 
 def test_a_policy_that_was_certain_from_the_start_divides_by_nothing() -> None:
