@@ -19,10 +19,22 @@ CREW = 8
 
 VARIANTS = {
     "ours": "",
-    "ours, one reward model": "[reward]\nmembers = 1\n",
-    "ours, no KL": "[ppo]\nkl_coef = 0.0\nkl_budget = 1000.0\n",
+    "ours, one reward model": "reward.members = 1",
+    "ours, no KL": "ppo.kl_coef = 0.0\nppo.kl_budget = 1000.0",
 }
 """Name -> settings beside the seed and the number of ratings."""
+
+LEFT_OUT = {
+    "ours, mean of the members": "reward.pessimism = 0.0",
+    "ours, pairs drawn uniformly": "feedback.active_share = 0.0",
+    "ours, lambda 0.95": "ppo.lam = 0.95",
+    "ours, rollouts as cool as answers": "ppo.rollout_temperature = 1.0",
+    "ours, a constant KL weight": 'ppo.kl_target = "none"',
+    "ours, a value of its own": 'ppo.value_layout = "adapter"',
+    "ours, half the rate": "ppo.learning_rate = 5e-4",
+    "ours, half the iterations": "ppo.iterations = 40",
+}
+"""The same with one part of ours set back, to see what it contributes."""
 
 
 def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
@@ -32,8 +44,8 @@ def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dic
     file = home / "rlhf.toml"
     if not file.exists():
         file.write_text(
-            f"seed = {seed}\n\n[feedback]\ncomparisons_per_round = {votes}\n"
-            f"ratings_per_round = {votes}\n\n{VARIANTS[variant]}"
+            f"seed = {seed}\nfeedback.comparisons_per_round = {votes}\n"
+            f"feedback.ratings_per_round = {votes}\n{(VARIANTS | LEFT_OUT)[variant]}\n"
         )
     asked = ["--rounds", str(count), "--comparisons", str(votes), "--annotators", str(CREW)]
     command = [sys.executable, "-m", "rlhf.cli", "demo", "--home", str(home), *asked]

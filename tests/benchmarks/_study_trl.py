@@ -106,6 +106,7 @@ def rloo(job: Job) -> PeftModel:
         "max_steps": OURS.iterations * OURS.epochs,
         "learning_rate": 5e-4,
         "beta": 0.05,
+        "temperature": SAMPLING.temperature,
     }
     trainer = RLOOTrainer(
         model=_policy(job),
@@ -114,7 +115,6 @@ def rloo(job: Job) -> PeftModel:
             **_plain(job),
             **(chosen | job.settings),
             max_completion_length=SAMPLING.max_new_tokens,
-            temperature=SAMPLING.temperature,
         ),
         train_dataset=Dataset.from_dict({"prompt": _asked(job)}),
         processing_class=AutoTokenizer.from_pretrained(starter.MODEL_PATH),
@@ -149,13 +149,13 @@ def ppo(job: Job) -> PeftModel:
         "total_episodes": OURS.iterations * OURS.rollouts,
         "learning_rate": 5e-4,
         "kl_coef": 0.05,
+        "temperature": SAMPLING.temperature,
     }
     trainer = made.PPOTrainer(
         args=made.PPOConfig(
             **_plain(job),
             **(chosen | job.settings),
             response_length=SAMPLING.max_new_tokens,
-            temperature=SAMPLING.temperature,
             stop_token="eos",
             missing_eos_penalty=MISSING_END,
             local_rollout_forward_batch_size=64,

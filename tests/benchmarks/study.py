@@ -1,7 +1,7 @@
 """Does the loop learn what people prefer, and does it learn more than other methods do?
 
     python -m tests.benchmarks.study [--quick] [--methods M ...] [--seeds N ...]
-                                     [--work FOLDER] [--cells FOLDER]
+                                     [--rounds N] [--work FOLDER] [--cells FOLDER]
 
 Starter world; eight simulated annotators, a fifth of whose verdicts are wrong; three rounds of 400
 votes, each on pairs of the method's own newest answers. Ours is `rlhf demo` itself, whole, with one
@@ -34,6 +34,7 @@ from tests.benchmarks._study_yardstick import worth
 VOTES, ROUNDS, QUICK_ROUNDS = 400, 3, 2
 OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
 METHODS = (*_study_ours.VARIANTS, *PEERS)
+OUR_OWN = _study_ours.VARIANTS | _study_ours.LEFT_OUT
 SEEDS, FEWER_SEEDS = range(5), range(3)
 WORK = Path("build/study")
 TRL = "trl==1.12.0"
@@ -54,18 +55,20 @@ def main() -> None:
     flags = parser(__doc__ or "")
     flags.add_argument("--work", type=Path, default=WORK, help=f"homes and models; else {WORK}")
     flags.add_argument("--cells", type=Path, help="finished cells; else WORK/cells")
-    flags.add_argument("--methods", nargs="+", choices=METHODS, help="only these")
+    known = tuple(dict.fromkeys((*METHODS, *OUR_OWN)))
+    flags.add_argument("--methods", nargs="+", choices=known, help=f"else {', '.join(METHODS)}")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    flags.add_argument("--rounds", type=int, help=f"else {ROUNDS}, and {QUICK_ROUNDS} if quick")
     flags.add_argument("--plot", type=Path, help="picture; else CELLS/study.png")
     asked = flags.parse_args()
     cells = asked.cells or asked.work / "cells"
     cells.mkdir(parents=True, exist_ok=True)
     methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
+    rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
     told: Told = {}
     for method in methods:
         seeds = asked.seeds or ((0,) if asked.quick else SEEDS if method == OURS else FEWER_SEEDS)
         for seed in seeds:
-            rounds = QUICK_ROUNDS if asked.quick else ROUNDS
             told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, cells, rounds)
             _say(method, seed, told[method][seed])
     start = {seed: _starter(seed, cells) for seed in sorted({n for c in told.values() for n in c})}
@@ -80,7 +83,7 @@ def _cell(method: str, seed: int, work: Path, cells: Path, rounds: int) -> list[
 
     def run() -> Any:
         cell = work / f"{name}-{seed}"
-        if method in _study_ours.VARIANTS:
+        if method in OUR_OWN:
             return _study_ours.run(method, seed, cell, rounds, VOTES)
         trainer = PEERS[method]
         trl = _old_trl(work) if trainer == "ppo" else Path()
