@@ -34,7 +34,7 @@ def parser(doc: str) -> argparse.ArgumentParser:
 def once(file: Path, make: Callable[[], Any]) -> Any:
     """What `make` gives, as plain values; from the file, where it was made before."""
     if not file.is_file():
-        file.write_text(json.dumps(_rounded(make()), indent=1) + "\n")
+        file.write_text(json.dumps(_rounded(make())) + "\n")
     return json.loads(file.read_text())
 
 
@@ -47,6 +47,15 @@ def _rounded(tree: Any) -> Any:
     return round(tree, 4) if isinstance(tree, float) else tree
 
 
+def goal_table(goals: Sequence[Goal]) -> str:
+    """Markdown; a line for every goal."""
+    lines = ["| goal | value | wanted | met |", "|---|---|---|---|"]
+    for goal in goals:
+        met = "yes" if goal.met else "no"
+        lines.append(f"| {goal.name} | {goal.value:.3g} | {goal.goal} | {met} |")
+    return "\n".join(lines)
+
+
 def finish(name: str, figures: dict[str, Any], goals: Sequence[Goal], file: Path | None) -> None:
     """Print the goals as a table and write everything to `file`."""
     record = {
@@ -57,8 +66,6 @@ def finish(name: str, figures: dict[str, Any], goals: Sequence[Goal], file: Path
         "figures": figures,
         "goals": [asdict(goal) for goal in goals],
     }
-    print("\n| goal | value | wanted | met |\n|---|---|---|---|")
-    for goal in goals:
-        print(f"| {goal.name} | {goal.value:.3g} | {goal.goal} | {'yes' if goal.met else 'no'} |")
+    print(f"\n{goal_table(goals)}")
     if file is not None:
         file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """Does the loop learn what people prefer, and does it learn more than other methods do?
 
     python -m tests.benchmarks.study [--quick] [--methods M ...] [--seeds N ...]
-                                     [--rounds N] [--work FOLDER] [--cells FOLDER]
+                                     [--rounds N] [--found] [--work FOLDER] [--cells FOLDER]
 
 Starter world; eight simulated annotators, a fifth of whose verdicts are wrong; three rounds of 400
 votes, each on pairs of the method's own newest answers. Ours is `rlhf demo` itself, whole, with one
@@ -11,20 +11,24 @@ are judged by gold on 2,000 answers to held-out prompts against the starter's an
 
 The work folder keeps every finished step, so that a study that was stopped goes on; the folder of
 cells gets one small file for every method and seed that is done, and what lies there is not run
-again: `--cells docs/study` tells what was found without running anything. The quick form is one
+again: `--found --cells docs/study` tells what was found and runs nothing. The quick form is one
 seed, two rounds, ours against DPO.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
+
+from scipy.stats import t as student
 
 from tests.benchmarks import _study_ours, _study_peers
 from tests.benchmarks._record import Goal, finish, once, parser
@@ -58,6 +62,7 @@ def main() -> None:
     known = tuple(dict.fromkeys((*METHODS, *OUR_OWN)))
     flags.add_argument("--methods", nargs="+", choices=known, help=f"else {', '.join(METHODS)}")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    flags.add_argument("--found", action="store_true", help="only tell what CELLS has")
     flags.add_argument("--rounds", type=int, help=f"else {ROUNDS}, and {QUICK_ROUNDS} if quick")
     flags.add_argument("--plot", type=Path, help="picture; else CELLS/study.png")
     asked = flags.parse_args()
@@ -65,31 +70,48 @@ def main() -> None:
     cells.mkdir(parents=True, exist_ok=True)
     methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
     rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
-    told: Told = {}
-    for method in methods:
-        seeds = asked.seeds or ((0,) if asked.quick else SEEDS if method == OURS else FEWER_SEEDS)
-        for seed in seeds:
-            told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, cells, rounds)
-            _say(method, seed, told[method][seed])
-    start = {seed: _starter(seed, cells) for seed in sorted({n for c in told.values() for n in c})}
+    if asked.found:
+        told, start = found(cells, rounds)
+    else:
+        told = {}
+        for method in methods:
+            fewer = (0,) if asked.quick else FEWER_SEEDS if method in PEERS else SEEDS
+            for seed in asked.seeds or fewer:
+                told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, cells, rounds)
+                _say(method, seed, told[method][seed])
+        seeds = sorted({seed for by_seed in told.values() for seed in by_seed})
+        start = {seed: _starter(seed, cells) for seed in seeds}
     began = fmean(one["gold"] for one in start.values())
     draw(told, began, OURS, asked.plot or cells / "study.png")
-    print(_table(told, start))
-    finish("study", {"told": told, "start": start}, _goals(told, start), asked.json)
+    print(f"\n{table(told, start)}")
+    finish("study", {"told": told, "start": start}, goals(told, start), asked.json)
+
+
+def found(cells: Path, rounds: int = ROUNDS) -> tuple[Told, Start]:
+    """What a folder of finished cells tells, in the order of METHODS."""
+    told: Told = {}
+    for method, seed in product((*METHODS, *_study_ours.LEFT_OUT), SEEDS):
+        file = cells / f"{_name(method, seed)}-{rounds}.json"
+        if file.is_file():
+            told.setdefault(method, {})[seed] = json.loads(file.read_text())
+    seeds = sorted({seed for by_seed in told.values() for seed in by_seed})
+    return told, {seed: _starter(seed, cells) for seed in seeds}
+
+
+def _name(method: str, seed: int) -> str:
+    return f"{method.replace(' ', '-').replace(',', '')}-{seed}"
 
 
 def _cell(method: str, seed: int, work: Path, cells: Path, rounds: int) -> list[dict[str, Any]]:
-    name = method.replace(" ", "-").replace(",", "")
-
     def run() -> Any:
-        cell = work / f"{name}-{seed}"
+        cell = work / _name(method, seed)
         if method in OUR_OWN:
             return _study_ours.run(method, seed, cell, rounds, VOTES)
         trainer = PEERS[method]
         trl = _old_trl(work) if trainer == "ppo" else Path()
         return _study_peers.rounds(trainer, seed, cell, rounds, VOTES, SETTINGS[trainer], trl)
 
-    told: list[dict[str, Any]] = once(cells / f"{name}-{seed}-{rounds}.json", run)
+    told: list[dict[str, Any]] = once(cells / f"{_name(method, seed)}-{rounds}.json", run)
     return told
 
 
@@ -117,11 +139,11 @@ def _say(method: str, seed: int, rounds: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _table(told: Told, start: Start) -> str:
-    """Markdown; means over seeds of the last round, the spread between seeds behind them."""
+def table(told: Told, start: Start) -> str:
+    """Markdown; means over seeds of the last round, half of their 95 % intervals behind them."""
     columns = ("win_rate", "gold", "kl", "length", "distinct_2", "repeated_sentences", "empty")
     head = ["method", "seeds", "votes", *(name.replace("_", " ") for name in columns), "seconds"]
-    lines = ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     untouched = [_spread([one[name] for one in start.values()]) for name in columns]
     lines.append("| " + " | ".join(["the starter", str(len(start)), "0", *untouched, ""]) + " |")
     for method, by_seed in told.items():
@@ -138,7 +160,8 @@ def _table(told: Told, start: Start) -> str:
 def _spread(values: Sequence[float], digits: int = 2) -> str:
     if len(values) == 1:
         return f"{values[0]:.{digits}f}"
-    return f"{fmean(values):.{digits}f} ± {stdev(values):.{digits}f}"
+    off = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return f"{fmean(values):.{digits}f} ± {off:.{digits}f}"
 
 
 def _seconds(rounds: Sequence[dict[str, Any]], until: float | None = None) -> float:
@@ -151,7 +174,7 @@ def _seconds(rounds: Sequence[dict[str, Any]], until: float | None = None) -> fl
     return spent
 
 
-def _goals(told: Told, start: Start) -> list[Goal]:
+def goals(told: Told, start: Start) -> list[Goal]:
     cells = told.get(OURS, {})
     ours = list(cells.values())
     if not ours:
@@ -163,28 +186,28 @@ def _goals(told: Told, start: Start) -> list[Goal]:
         for one in ours
         for before, after in pairwise(one)
     )
-    goals = [
+    held = [
         Goal("gold win rate of the final champion", won, ">= 0.90", won >= 0.9),
         Goal("promotions to a champion of lower gold", fell, "0", fell == 0),
         Goal("KL of the final champion, worst seed", far, "<= 10", far <= 10),
     ]
     for name in ("repeated_sentences", "empty"):
         more = fmean(r[-1]["worth"][name] - start[seed][name] for seed, r in cells.items())
-        goals.append(Goal(f"{name.replace('_', ' ')} above the starter's", more, "<= 0", more <= 0))
+        held.append(Goal(f"{name.replace('_', ' ')} above the starter's", more, "<= 0", more <= 0))
     others = {name: told[name] for name in PEERS if name in told}
     if others:
         best = max(
             fmean(r[-1]["worth"]["win_rate"] for r in each.values()) for each in others.values()
         )
-        goals.append(
+        held.append(
             Goal("win rate above the best TRL method", won - best, ">= 0.10", won - best >= 0.1)
         )
     clocked = [each for name, each in others.items() if name != "TRL DPO"]
     if clocked:
         took = min(fmean(_seconds(r, REACHED) for r in each.values()) for each in clocked)
         ratio = took / fmean(_seconds(r, REACHED) for r in ours)
-        goals.append(Goal(f"seconds to win rate {REACHED} over ours", ratio, ">= 5", ratio >= 5))
-    return goals
+        held.append(Goal(f"seconds to win rate {REACHED} over ours", ratio, ">= 5", ratio >= 5))
+    return held
 
 
 if __name__ == "__main__":
