@@ -9,6 +9,9 @@ from types import ModuleType
 
 import pytest
 
+from tests.benchmarks import study
+from tests.benchmarks._record import goal_table
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -50,3 +53,14 @@ def test_every_local_link_of_a_page_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_the_page_on_learning_says_what_the_study_found() -> None:
+    told, start = study.found(ROOT / "docs" / "study")
+    page = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+    for part in (
+        study.table(told, start),
+        study.by_round(told),
+        goal_table(study.goals(told, start)),
+    ):
+        assert part in page, "python -m tests.benchmarks.study --found --cells docs/study"

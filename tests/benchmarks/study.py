@@ -83,7 +83,7 @@ def main() -> None:
         start = {seed: _starter(seed, cells) for seed in seeds}
     began = fmean(one["gold"] for one in start.values())
     draw(told, began, OURS, asked.plot or cells / "study.png")
-    print(f"\n{table(told, start)}")
+    print(f"\n{table(told, start)}\n\n{by_round(told)}")
     finish("study", {"told": told, "start": start}, goals(told, start), asked.json)
 
 
@@ -154,6 +154,20 @@ def table(told: Told, start: Start) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     ceilings = [r[-1]["worth"]["ceiling"] for each in told.values() for r in each.values()]
     lines.append(f"\nA perfect policy's win rate: {fmean(ceilings):.3f}.")
+    return "\n".join(lines)
+
+
+def by_round(told: Told) -> str:
+    """Markdown; the gold win rate of the champion after every round, means over seeds."""
+    count = max(
+        (len(rounds) for by_seed in told.values() for rounds in by_seed.values()), default=0
+    )
+    head = ["win rate after round", *map(str, range(1, count + 1))]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for method, by_seed in told.items():
+        after = zip(*by_seed.values(), strict=True)
+        cells = [_spread([one["worth"]["win_rate"] for one in each]) for each in after]
+        lines.append("| " + " | ".join([method, *cells]) + " |")
     return "\n".join(lines)
 
 
