@@ -39,6 +39,7 @@ VOTES, ROUNDS, QUICK_ROUNDS = 400, 3, 2
 OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
 METHODS = (*_study_ours.VARIANTS, *PEERS)
 OUR_OWN = _study_ours.VARIANTS | _study_ours.LEFT_OUT
+KNOWN = (*METHODS, *_study_ours.LEFT_OUT)
 SEEDS, FEWER_SEEDS = range(5), range(3)
 WORK = Path("build/study")
 TRL = "trl==1.12.0"
@@ -59,8 +60,7 @@ def main() -> None:
     flags = parser(__doc__ or "")
     flags.add_argument("--work", type=Path, default=WORK, help=f"homes and models; else {WORK}")
     flags.add_argument("--cells", type=Path, help="finished cells; else WORK/cells")
-    known = tuple(dict.fromkeys((*METHODS, *OUR_OWN)))
-    flags.add_argument("--methods", nargs="+", choices=known, help=f"else {', '.join(METHODS)}")
+    flags.add_argument("--methods", nargs="+", choices=KNOWN, help=f"else {', '.join(METHODS)}")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
     flags.add_argument("--found", action="store_true", help="only tell what CELLS has")
     flags.add_argument("--rounds", type=int, help=f"else {ROUNDS}, and {QUICK_ROUNDS} if quick")
@@ -79,8 +79,7 @@ def main() -> None:
             for seed in asked.seeds or fewer:
                 told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, cells, rounds)
                 _say(method, seed, told[method][seed])
-        seeds = sorted({seed for by_seed in told.values() for seed in by_seed})
-        start = {seed: _starter(seed, cells) for seed in seeds}
+        start = _starters(told, cells)
     began = fmean(one["gold"] for one in start.values())
     draw(told, began, OURS, asked.plot or cells / "study.png")
     print(f"\n{table(told, start)}\n\n{by_round(told)}")
@@ -88,14 +87,13 @@ def main() -> None:
 
 
 def found(cells: Path, rounds: int = ROUNDS) -> tuple[Told, Start]:
-    """What a folder of finished cells tells, in the order of METHODS."""
+    """What a folder of finished cells tells, in the order of KNOWN."""
     told: Told = {}
-    for method, seed in product((*METHODS, *_study_ours.LEFT_OUT), SEEDS):
+    for method, seed in product(KNOWN, SEEDS):
         file = cells / f"{_name(method, seed)}-{rounds}.json"
         if file.is_file():
             told.setdefault(method, {})[seed] = json.loads(file.read_text())
-    seeds = sorted({seed for by_seed in told.values() for seed in by_seed})
-    return told, {seed: _starter(seed, cells) for seed in seeds}
+    return told, _starters(told, cells)
 
 
 def _name(method: str, seed: int) -> str:
@@ -113,6 +111,11 @@ def _cell(method: str, seed: int, work: Path, cells: Path, rounds: int) -> list[
 
     told: list[dict[str, Any]] = once(cells / f"{_name(method, seed)}-{rounds}.json", run)
     return told
+
+
+def _starters(told: Told, cells: Path) -> Start:
+    seeds = sorted({seed for by_seed in told.values() for seed in by_seed})
+    return {seed: _starter(seed, cells) for seed in seeds}
 
 
 def _starter(seed: int, cells: Path) -> dict[str, float]:
