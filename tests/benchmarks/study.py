@@ -11,8 +11,8 @@ are judged by gold on 2,000 answers to held-out prompts against the starter's an
 
 The work folder keeps every finished step, so that a study that was stopped goes on; the folder of
 cells gets one small file for every method and seed that is done, and what lies there is not run
-again: `--found --cells docs/study` tells what was found and runs nothing. The quick form is one
-seed, two rounds, ours against DPO.
+again: `--found --cells docs/study` tells what was found and runs nothing. The quick form, in a
+folder of its own, is one seed, two rounds of 200 votes, ours against DPO.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.benchmarks._record import Goal, finish, once, parser
 from tests.benchmarks._study_plot import draw
 from tests.benchmarks._study_yardstick import worth
 
-VOTES, ROUNDS, QUICK_ROUNDS = 400, 3, 2
+VOTES, QUICK_VOTES, ROUNDS, QUICK_ROUNDS = 400, 200, 3, 2
 OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
 METHODS = (*_study_ours.VARIANTS, *PEERS)
 OUR_OWN = _study_ours.VARIANTS | _study_ours.LEFT_OUT
@@ -66,7 +66,9 @@ def main() -> None:
     flags.add_argument("--rounds", type=int, help=f"else {ROUNDS}, and {QUICK_ROUNDS} if quick")
     flags.add_argument("--plot", type=Path, help="picture; else CELLS/study.png")
     asked = flags.parse_args()
-    cells = asked.cells or asked.work / "cells"
+    work = asked.work / "quick" if asked.quick else asked.work
+    votes = QUICK_VOTES if asked.quick else VOTES
+    cells = asked.cells or work / "cells"
     cells.mkdir(parents=True, exist_ok=True)
     methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
     rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
@@ -77,7 +79,7 @@ def main() -> None:
         for method in methods:
             fewer = (0,) if asked.quick else FEWER_SEEDS if method in PEERS else SEEDS
             for seed in asked.seeds or fewer:
-                told.setdefault(method, {})[seed] = _cell(method, seed, asked.work, cells, rounds)
+                told.setdefault(method, {})[seed] = _cell(method, seed, work, cells, rounds, votes)
                 _say(method, seed, told[method][seed])
         start = _starters(told, cells)
     began = fmean(one["gold"] for one in start.values())
@@ -100,14 +102,16 @@ def _name(method: str, seed: int) -> str:
     return f"{method.replace(' ', '-').replace(',', '')}-{seed}"
 
 
-def _cell(method: str, seed: int, work: Path, cells: Path, rounds: int) -> list[dict[str, Any]]:
+def _cell(
+    method: str, seed: int, work: Path, cells: Path, rounds: int, votes: int
+) -> list[dict[str, Any]]:
     def run() -> Any:
         cell = work / _name(method, seed)
         if method in OUR_OWN:
-            return _study_ours.run(method, seed, cell, rounds, VOTES)
+            return _study_ours.run(method, seed, cell, rounds, votes)
         trainer = PEERS[method]
         trl = _old_trl(work) if trainer == "ppo" else Path()
-        return _study_peers.rounds(trainer, seed, cell, rounds, VOTES, SETTINGS[trainer], trl)
+        return _study_peers.rounds(trainer, seed, cell, rounds, votes, SETTINGS[trainer], trl)
 
     told: list[dict[str, Any]] = once(cells / f"{_name(method, seed)}-{rounds}.json", run)
     return told
