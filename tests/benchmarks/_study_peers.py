@@ -28,7 +28,7 @@ REFERENCE = 256
 
 
 def rounds(
-    method: str, seed: int, cell: Path, count: int, votes: int, settings: dict[str, Any], trl: Path
+    method: str, seed: int, cell: Path, count: int, votes: int, trl: Path
 ) -> list[dict[str, Any]]:
     """Every round's figures; finished rounds are read, the others made."""
     told: list[dict[str, Any]] = []
@@ -39,7 +39,7 @@ def rounds(
         if not done.is_file():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            made = _round(method, seed, number, folder, before, votes, settings, trl)
+            made = _round(method, seed, number, folder, before, votes, trl)
             done.write_text(json.dumps(made))
         told.append(json.loads(done.read_text()))
         before = folder / "adapter"
@@ -53,7 +53,6 @@ def _round(
     folder: Path,
     before: Path | None,
     votes: int,
-    settings: dict[str, Any],
     trl: Path,
 ) -> dict[str, Any]:
     started = time.perf_counter()
@@ -67,7 +66,6 @@ def _round(
         rewards=[str(one) for one in rewards],
         trl=str(trl),
         seed=seed,
-        settings=settings,
     )
     (folder / "job.json").write_text(json.dumps(asdict(job)))
     child("_study_trl", [method, str(folder / "job.json")])

@@ -46,9 +46,6 @@ TRL = "trl==1.12.0"
 REACHED = 0.75
 """Gold win rate to which the methods race by the clock."""
 
-SETTINGS: dict[str, dict[str, Any]] = {"dpo": {}, "rloo": {}, "ppo": {}}
-"""Arguments of the other methods' trainers, over those that `_study_trl` names."""
-
 Told = dict[str, dict[int, list[dict[str, Any]]]]
 """Method -> seed -> its rounds."""
 Start = dict[int, dict[str, float]]
@@ -111,7 +108,7 @@ def _cell(
             return _study_ours.run(method, seed, cell, rounds, votes)
         trainer = PEERS[method]
         trl = _old_trl(work) if trainer == "ppo" else Path()
-        return _study_peers.rounds(trainer, seed, cell, rounds, votes, SETTINGS[trainer], trl)
+        return _study_peers.rounds(trainer, seed, cell, rounds, votes, trl)
 
     told: list[dict[str, Any]] = once(cells / f"{_name(method, seed)}-{rounds}.json", run)
     return told
