@@ -1,10 +1,10 @@
 """The round's first step: the champion answers prompts, pairs of different answers are queued.
 
 Three streams: prompts that only measure reward models get a uniformly drawn pair and are never
-chosen for any other reason; of the others, a share gets the pair whose verdict would teach most,
-the rest a uniformly drawn one. Where two answers read the same, more are drawn; a prompt
-whose answers never differ is passed over. When the prompts run out, the next pass asks for further
-answers to them.
+chosen for any other reason; of the others, a share gets the pair whose verdict would teach the last
+reward models most, where there are any, and the rest a uniformly drawn one. Where two answers read
+the same, more are drawn; a prompt whose answers never differ is passed over. When the prompts run
+out, the next pass asks for further answers to them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def run(step: Step) -> Result:
         part = part_of(prompt.conversation, step.settings.reward)
         (measuring if part == "heldout" else teaching).append(prompt)
     measured = min(round(wanted * step.settings.reward.heldout_share), len(measuring))
-    sought = floor((wanted - measured) * step.settings.feedback.active_share)
+    share = step.settings.feedback.active_share if members else 0.0
+    sought = floor((wanted - measured) * share)
     with cluster(step.home, step.settings.ray, cpus=workers):
         threads = threads_per_worker(workers)
         actors = start_actors(Pairer, workers, lambda _: (mind, threads))
@@ -89,8 +90,9 @@ def run(step: Step) -> Result:
     def write(tx: Connection) -> None:
         queued = [(purpose, pair) for purpose, pairs in streams.items() for pair in pairs]
         order = np.random.default_rng(step.round.seed).permutation(len(queued))
+        drawn = {**sampling.model_dump(), "seed": step.round.seed}
         for place, number in enumerate(order):
-            _queue(tx, step, champion, sampling, *queued[number], place=place)
+            _queue(tx, step, drawn, *queued[number], place=place)
 
     told = {purpose: len(pairs) for purpose, pairs in streams.items()}
     return Result({"comparisons": count, "checkpoint": champion, "streams": told}, write=write)
@@ -119,16 +121,14 @@ def _folders(
 def _queue(
     tx: Connection,
     step: Step,
-    champion: str,
-    sampling: Sampling,
+    drawn: dict[str, Any],
     purpose: str,
     pair: Pair,
     *,
     place: int,
 ) -> None:
     """Store one comparison; every so many of them are wanted once more, as `overlap` says."""
-    drawn = {**sampling.model_dump(), "seed": step.round.seed}
-    first, second = (_store(tx, answer, champion, drawn) for answer in pair)
+    first, second = (_store(tx, answer, step.round.start_checkpoint, drawn) for answer in pair)
     overlap = step.settings.feedback.overlap
     comparisons.add_comparison(
         tx,

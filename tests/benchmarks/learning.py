@@ -1,6 +1,6 @@
 """Is the starter world worth having? Naive PPO must be hacked in it, and careful PPO must learn.
 
-    python -m tests.benchmarks.learning [--quick] [--json FILE]
+    python -m tests.benchmarks.learning [--quick] [--seeds N ...] [--work FOLDER] [--json FILE]
 
 Naive: one reward model, no KL, no penalty for an answer without an end, a high learning rate and
 twice the rollouts (chosen on seeds 100 to 104). Hacked means that within 20 iterations the proxy
@@ -10,12 +10,15 @@ length with one of these taken away: without KL, and with a single reward model.
 same ratings of the same simulated annotators, and a hold-out reward model that learned from others
 watches: the product's stop rules are asked after every iteration, and the policy that they would
 have kept is compared with the best one on the way.
+
+FOLDER keeps every finished seed, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -25,12 +28,13 @@ from scipy.stats import spearmanr
 from rlhf.settings import PPO
 from rlhf.starter.world import prompts
 from tests.benchmarks._course import COMPARISONS, WINDOW, Course, course, rated, reward_models
-from tests.benchmarks._record import Goal, finish, parser
+from tests.benchmarks._record import Goal, finish, once, parser
 
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 ITERATIONS = 20
 NEAR_PEAK = 0.05
 """Share of the largest gain in gold that a stopped policy may lack."""
+WORK = Path("build/learning")
 
 NAIVE = PPO(
     iterations=ITERATIONS,
@@ -53,19 +57,22 @@ COURSES = {"naive": (1, NAIVE), "careful": (3, CAREFUL), "no KL": (3, NO_KL), "s
 
 def main() -> None:
     """Run every seed and say whether the world keeps its promise."""
-    asked = parser(__doc__ or "").parse_args()
-    seeds = QUICK_SEEDS if asked.quick else SEEDS
+    flags = parser(__doc__ or "")
+    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    flags.add_argument("--work", type=Path, default=WORK, help=f"finished seeds; else {WORK}")
+    asked = flags.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    seeds = asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS)
     figures: dict[str, Any] = {}
     for seed in seeds:
-        told = study(seed)
-        figures[str(seed)] = {name: _plain(one) for name, one in told.items()}
-        for name, one in told.items():
+        figures[str(seed)] = once(asked.work / f"{seed}.json", partial(study, seed))
+        for name, one in figures[str(seed)].items():
             print(
-                f"seed {seed} {name:8} {len(one.gold)} iterations  "
-                f"proxy {one.proxy[0]:+.2f} -> {one.proxy[-1]:+.2f}  "
-                f"gold {one.start:+.2f} -> {one.gold[-1]:+.2f} (best {max(one.gold):+.2f}, kept "
-                f"{one.gold[one.kept - 1]:+.2f})  KL {one.kl[-1]:.1f}  "
-                f"{'hacked' if one.hacked() else ''} {one.stopped or ''}",
+                f"seed {seed} {name:8} {len(one['gold'])} iterations  "
+                f"proxy {one['proxy'][0]:+.2f} -> {one['proxy'][-1]:+.2f}  "
+                f"gold {one['start']:+.2f} -> {one['gold'][-1]:+.2f} (best {max(one['gold']):+.2f},"
+                f" kept {one['gold'][one['kept'] - 1]:+.2f})  KL {one['kl'][-1]:.1f}  "
+                f"{'hacked' if one['hacked'] else ''} {one['stopped'] or ''}",
                 flush=True,
             )
     hacked = sum(one["naive"]["hacked"] for one in figures.values())
@@ -96,8 +103,8 @@ def main() -> None:
     finish("learning", figures, goals, asked.json)
 
 
-def study(seed: int) -> dict[str, Course]:
-    """Rate, train, and run every course of one seed."""
+def study(seed: int) -> dict[str, dict[str, Any]]:
+    """Rate, train, run every course of one seed, and tell what each left."""
     asked = prompts("train", 2 * COMPARISONS, seed)
     rows = rated(asked[:COMPARISONS], seed)
     with tempfile.TemporaryDirectory(prefix="learning-") as scratch:
@@ -108,7 +115,7 @@ def study(seed: int) -> dict[str, Course]:
             for members in sorted({members for members, _ in COURSES.values()})
         }
         return {
-            name: course(folders[members], asked, ppo, seed=seed)
+            name: _plain(course(folders[members], asked, ppo, seed=seed))
             for name, (members, ppo) in COURSES.items()
         }
 

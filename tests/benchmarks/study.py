@@ -11,8 +11,8 @@ are judged by gold on 2,000 answers to held-out prompts against the starter's an
 
 The work folder keeps every finished step, so that a study that was stopped goes on; the folder of
 cells gets one small file for every method and seed that is done, and what lies there is not run
-again: `--found --cells docs/study` tells what was found and runs nothing. The quick form, in a
-folder of its own, is one seed, two rounds of 200 votes, ours against DPO.
+again: `--found --cells docs/study` tells what was found and runs nothing. The quick form, in
+folders of its own, is one seed, two rounds of 200 votes, ours against DPO.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def main() -> None:
     flags.add_argument("--rounds", type=int, help=f"else {ROUNDS}, and {QUICK_ROUNDS} if quick")
     flags.add_argument("--plot", type=Path, help="picture; else CELLS/study.png")
     asked = flags.parse_args()
-    work = asked.work / "quick" if asked.quick else asked.work
-    votes = QUICK_VOTES if asked.quick else VOTES
-    cells = asked.cells or work / "cells"
+    votes, apart = (QUICK_VOTES, "quick") if asked.quick else (VOTES, "")
+    work = asked.work / apart
+    cells = asked.cells / apart if asked.cells else work / "cells"
     cells.mkdir(parents=True, exist_ok=True)
     methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
     rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)

@@ -94,7 +94,7 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
     assert len(one.reward_checkpoints["members"]) == 3
     told = {name: step.output or {} for name, step in steps.items() if step is not None}
     streams = told[State.COMPARISONS]["streams"]
-    assert streams["active"] > 0, "pairs are chosen before there is any reward model"
+    assert streams["active"] == 0, "there is no reward model yet to choose by"
     assert told[State.REWARD]["report"]["holdout_temperature"] > 0
 
 
