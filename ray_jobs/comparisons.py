@@ -2,9 +2,9 @@
 
 Three streams: prompts that only measure reward models get a uniformly drawn pair and are never
 chosen for any other reason; of the others, a share gets the pair whose verdict would teach the last
-reward models most, where there are any, and the rest a uniformly drawn one. Where two answers read
-the same, more are drawn; a prompt whose answers never differ is passed over. When the prompts run
-out, the next pass asks for further answers to them.
+reward models most, where there are several to disagree, and the rest a uniformly drawn one. Where
+two answers read the same, more are drawn; a prompt whose answers never differ is passed over. When
+the prompts run out, the next pass asks for further answers to them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def run(step: Step) -> Result:
         part = part_of(prompt.conversation, step.settings.reward)
         (measuring if part == "heldout" else teaching).append(prompt)
     measured = min(round(wanted * step.settings.reward.heldout_share), len(measuring))
-    share = step.settings.feedback.active_share if members else 0.0
+    share = step.settings.feedback.active_share if len(members) > 1 else 0.0
     sought = floor((wanted - measured) * share)
     with cluster(step.home, step.settings.ray, cpus=workers):
         threads = threads_per_worker(workers)

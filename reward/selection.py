@@ -26,11 +26,8 @@ def disagreement(differences: Numbers) -> Numbers:
 
     differences: [K, N], score of the first response less that of the second. The members'
     probabilities differ where more ratings would teach something; where all of them say one half,
-    the responses are simply alike (the epistemic part of Houlsby et al., 2011). Where nobody has
-    been trained yet (K = 0), all pairs are as unsure.
+    the responses are simply alike (the epistemic part of Houlsby et al., 2011).
     """
-    if not len(differences):
-        return np.ones(differences.shape[1])
     return np.asarray(expit(differences).std(axis=0), dtype=np.float64)
 
 

@@ -32,7 +32,7 @@ class Feedback(Branch):
     shows how far they agree; where two prefer different answers, a third is asked."""
     active_share: float = Field(0.5, ge=0, le=1)
     """Share of the comparisons that teach which are chosen for what their verdicts would teach the
-    last reward models; the others, all that only measure, and a whole first round are drawn
+    last reward models; the others, all that only measure, and all of a first round are drawn
     uniformly."""
     repeat_share: float = Field(0.03, ge=0, le=0.5)
     """Share of what an annotator is given that they rated before, the sides swapped: it teaches no

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.asking [--quick] [--seeds N ...] [--work FOLDER] [--json FILE]
 
 The starter world and eight simulated annotators, of whom one is careless and one left-biased. One
-way draws its pairs uniformly, the other asks as the product does. After every twenty comparisons
-an ensemble is trained from nothing and orders noise-free pairs of the starter's answers to held-out
-prompts; a way ends when it orders them well enough.
+way draws its pairs uniformly, the other chooses as the product does, once there is an ensemble to
+choose by. After every twenty comparisons one is trained from nothing and orders noise-free pairs of
+the starter's answers to held-out prompts; a way ends when it orders them well enough.
 
 FOLDER keeps every finished way of a seed, so that a race that was stopped goes on. The quick form
 is one seed.
@@ -19,8 +19,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-
-import numpy as np
 
 from reward import preferences, probe, splits
 from reward.preferences import Preference
@@ -119,17 +117,15 @@ def _next(
     asked: Sequence[Preference],
 ) -> list[tuple[Answered, tuple[int, int]]]:
     """STEP pairs of different prompts to ask about."""
-    if way == "uniform":
+    if way == "uniform" or not names:
         return [(one, next(one.pairs())) for one in waiting[:STEP]]
     candidates = [(one, pair) for one in waiting[:SEEN] for pair in one.pairs()]
     rows = [_as_preference(one, pair) for one, pair in candidates]
     roles, encoder = untouched()
-    differing = scored(folder, names, rows) if names else np.empty((0, len(rows)))
-    states = _states(roles, encoder.pairs(rows))
     picks = choose(
-        disagreement(differing),
-        states,
-        _states(roles, encoder.pairs(asked)) if asked else states[:0],
+        disagreement(scored(folder, names, rows)),
+        _states(roles, encoder.pairs(rows)),
+        _states(roles, encoder.pairs(asked)),
         [one.number for one, _ in candidates],
         STEP,
     )

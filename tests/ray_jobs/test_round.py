@@ -74,6 +74,7 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
     with store.read() as tx:
         one = rounds.round_(tx, 1)
         steps = {step: rounds.step(tx, 1, step) for step in STEPS}
+        second = rounds.step(tx, 2, State.COMPARISONS)
         names = checkpoints.aliases(tx)
         asked = comparisons.counts(tx)
         undone = (
@@ -83,6 +84,7 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
         )
         waiting = tx.execute(undone).scalars().all()
     assert one.state == State.PROMOTED, one.error
+    assert second is not None
     assert all(step is not None and step.attempt == 1 for step in steps.values())
     assert asked["rated"] == 26, "24 comparisons, two of them twice"
     assert asked["leased"] == 0
@@ -93,8 +95,8 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
         registry.verify(home, str(digest))
     assert len(one.reward_checkpoints["members"]) == 3
     told = {name: step.output or {} for name, step in steps.items() if step is not None}
-    streams = told[State.COMPARISONS]["streams"]
-    assert streams["active"] == 0, "there is no reward model yet to choose by"
+    assert told[State.COMPARISONS]["streams"]["active"] == 0, "no reward models yet to choose by"
+    assert (second.output or {})["streams"]["active"] > 0
     assert told[State.REWARD]["report"]["holdout_temperature"] > 0
 
 

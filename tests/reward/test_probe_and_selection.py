@@ -57,10 +57,6 @@ def test_members_that_say_the_same_disagree_on_nothing() -> None:
     assert split[0] > 10 * split[1]
 
 
-def test_where_no_member_was_trained_all_pairs_are_as_unsure() -> None:
-    assert disagreement(np.empty((0, 3))) == pytest.approx(np.ones(3))
-
-
 def naive_choice(
     unsure: np.ndarray, states: np.ndarray, asked: np.ndarray, prompts: list[int], count: int
 ) -> list[int]:
