@@ -1,15 +1,19 @@
 """The round's first step: the champion answers prompts, pairs of different answers are queued.
 
+Where the round before ended in a refusal, the refused candidate answers beside the champion: what
+the gate could not tell, people are asked about, and the next reward models learn.
+
 Three streams: prompts that only measure reward models get a uniformly drawn pair and are never
 chosen for any other reason; of the others, a share gets the pair whose verdict would teach the last
-reward models most, where there are several to disagree, and the rest a uniformly drawn one. Where
-two answers read the same, more are drawn; a prompt whose answers never differ is passed over. When
-the prompts run out, the next pass asks for further answers to them.
+reward models most, where there are several to disagree and only the champion answers, and the rest
+a uniformly drawn one. Where two answers read the same, more are drawn; a prompt whose answers never
+differ is passed over. When the prompts run out, the next pass asks for further answers to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import floor
 from typing import Any
 
@@ -24,8 +28,9 @@ from reward.selection import Numbers, choose, disagreement
 from reward.splits import part_of
 from rlhf import registry
 from rlhf.errors import UsageError
+from rlhf.rounds import State
 from rlhf.settings import Sampling
-from rlhf.store import Connection, checkpoints, comparisons, prompts
+from rlhf.store import Connection, checkpoints, comparisons, prompts, rounds
 
 TRIES = 3
 """Pairs drawn for a prompt before it is passed over."""
@@ -42,12 +47,17 @@ REMEMBERED = 600
 FIRST_SAMPLE = 10_000
 """Number of the first answer to a prompt that is drawn to look for a teaching pair."""
 
+CHAMPION, CHALLENGER = "policy", "challenger"
+"""Roles of the round's starting checkpoint and of the candidate that was refused beside it."""
+
 Pair = tuple[Answer, Answer]
 Ensemble = checkpoints.Checkpoint
 
 
 def run(step: Step) -> Result:
     """Queue `feedback.comparisons_per_round` comparisons of the round's starting checkpoint.
+
+    Its answers are compared with each other, or with those of the candidate refused beside it.
 
     Raises UsageError when the champion never gives two different answers to a prompt.
     """
@@ -57,17 +67,20 @@ def run(step: Step) -> Result:
     with step.store.read() as tx:
         last = checkpoints.newest(tx, "reward")
         tuned = checkpoints.checkpoint(tx, champion).of_a_round
+        challenger = _challenger(tx, step)
         pool = prompts.pick_prompts(tx, "train", wanted * (PROMPTS + 1), step.round.seed)
     members = last.lineage.get("members", []) if last else []
-    sampling = _sampling(step, tuned=tuned)
-    mind = Mind(step.base, _folders(step, champion, last, members), sampling)
+    sampling = _sampling(step, alike=tuned and challenger is None)
+    digests = {CHAMPION: champion} | ({CHALLENGER: challenger} if challenger else {})
+    mind = Mind(step.base, _folders(step, digests, last, members), sampling)
     measuring: list[prompts.Prompt] = []
     teaching: list[prompts.Prompt] = []
     for prompt in pool:
         part = part_of(prompt.conversation, step.settings.reward)
         (measuring if part == "heldout" else teaching).append(prompt)
     measured = min(round(wanted * step.settings.reward.heldout_share), len(measuring))
-    share = step.settings.feedback.active_share if len(members) > 1 else 0.0
+    chosen = len(members) > 1 and challenger is None
+    share = step.settings.feedback.active_share if chosen else 0.0
     sought = floor((wanted - measured) * share)
     with cluster(step.home, step.settings.ray, cpus=workers):
         threads = threads_per_worker(workers)
@@ -75,10 +88,11 @@ def run(step: Step) -> Result:
         active = _teaching_pairs(step, actors, teaching[: sought * PROMPTS], members, sought)
         taken = {pair[0].prompt_id for pair in active}
         rest = [one for one in teaching if one.id not in taken] or teaching
+        roles = tuple(digests)
         streams = {
             "active": active,
-            "evaluation": _different_pairs(step, actors, measuring, measured),
-            "train": _different_pairs(step, actors, rest, wanted - measured - len(active)),
+            "evaluation": _different_pairs(step, actors, roles, measuring, measured),
+            "train": _different_pairs(step, actors, roles, rest, wanted - measured - len(active)),
         }
     count = sum(map(len, streams.values()))
     if not count:
@@ -87,31 +101,50 @@ def run(step: Step) -> Result:
             "rlhf.toml or ingest more prompts"
         )
 
+    sides = (champion, challenger or champion)
+
     def write(tx: Connection) -> None:
         queued = [(purpose, pair) for purpose, pairs in streams.items() for pair in pairs]
         order = np.random.default_rng(step.round.seed).permutation(len(queued))
         drawn = {**sampling.model_dump(), "seed": step.round.seed}
         for place, number in enumerate(order):
-            _queue(tx, step, drawn, *queued[number], place=place)
+            _queue(tx, step, sides, drawn, *queued[number], place=place)
 
     told = {purpose: len(pairs) for purpose, pairs in streams.items()}
-    return Result({"comparisons": count, "checkpoint": champion, "streams": told}, write=write)
+    output = {"comparisons": count, "checkpoint": champion, "streams": told}
+    return Result(output | ({"challenger": challenger} if challenger else {}), write=write)
 
 
-def _sampling(step: Step, *, tuned: bool) -> Sampling:
-    """A starting model's answers as users get them, those of a tuned one as PPO draws rollouts.
+def _challenger(tx: Connection, step: Step) -> str | None:
+    """The candidate of the round before, if it was refused beside this round's champion."""
+    before = [one for one in rounds.all_rounds(tx) if one.id < step.round.id][-1:]
+    return next(
+        (
+            one.candidate
+            for one in before
+            if one.state == State.REFUSED and one.start_checkpoint == step.round.start_checkpoint
+        ),
+        None,
+    )
+
+
+def _sampling(step: Step, *, alike: bool) -> Sampling:
+    """Answers as users get them, but those of a tuned policy alone as PPO draws rollouts.
 
     Of two answers of a tuned policy most are as good as each other, and verdicts on them are noise:
-    warmer ones differ. An untuned model's warm answers differ in length before all else.
+    warmer ones differ. An untuned model's warm answers differ in length before all else, and those
+    of two policies in slips rather than in what tells the two apart.
     """
     usual = step.settings.sampling
-    return usual.warmer(step.settings.ppo.rollout_temperature) if tuned else usual
+    return usual.warmer(step.settings.ppo.rollout_temperature) if alike else usual
 
 
 def _folders(
-    step: Step, champion: str, last: Ensemble | None, members: Sequence[str]
+    step: Step, digests: dict[str, str], last: Ensemble | None, members: Sequence[str]
 ) -> dict[str, str]:
-    folders = {"policy": str(registry.checkpoint_path(step.home, champion))}
+    folders = {
+        role: str(registry.checkpoint_path(step.home, digest)) for role, digest in digests.items()
+    }
     if last is not None:
         ensemble = registry.checkpoint_path(step.home, last.digest)
         folders |= {name: str(ensemble / name) for name in members}
@@ -121,6 +154,7 @@ def _folders(
 def _queue(
     tx: Connection,
     step: Step,
+    sides: tuple[str, str],
     drawn: dict[str, Any],
     purpose: str,
     pair: Pair,
@@ -128,7 +162,10 @@ def _queue(
     place: int,
 ) -> None:
     """Store one comparison; every so many of them are wanted once more, as `overlap` says."""
-    first, second = (_store(tx, answer, step.round.start_checkpoint, drawn) for answer in pair)
+    first, second = (
+        _store(tx, answer, checkpoint, drawn)
+        for answer, checkpoint in zip(pair, sides, strict=True)
+    )
     overlap = step.settings.feedback.overlap
     comparisons.add_comparison(
         tx,
@@ -160,7 +197,7 @@ def _teaching_pairs(
     chunks = [questions[at : at + size] for at in range(0, len(questions), size)]
     found: list[Candidate] = []
     calls = ray.util.ActorPool(actors).map(
-        lambda actor, part: actor.candidates.remote("policy", part, step.round.seed, members),
+        lambda actor, part: actor.candidates.remote(CHAMPION, part, step.round.seed, members),
         chunks,
     )
     for number, part in enumerate(calls, start=1):
@@ -183,16 +220,25 @@ def _teaching_pairs(
 
 
 def _different_pairs(
-    step: Step, actors: list[Any], pool: Sequence[prompts.Prompt], wanted: int
+    step: Step,
+    actors: list[Any],
+    roles: tuple[str, ...],
+    pool: Sequence[prompts.Prompt],
+    wanted: int,
 ) -> list[Pair]:
     """Up to `wanted` pairs of answers that read differently, one per prompt and pass."""
+
+    def tell(answers: int, *, have: int) -> None:
+        step.progress(have + answers // 2, wanted, "answers drawn")
+
     pairs: list[Pair] = []
     for number in range(PASSES):
         waiting = list(pool)
         tries = {prompt.id: 0 for prompt in waiting}
         while waiting and len(pairs) < wanted:
             batch = waiting[: wanted - len(pairs)]
-            drawn = _draw_pairs(step, actors, batch, tries, number, len(pairs), wanted)
+            samples = [number * TRIES + tries[prompt.id] for prompt in batch]
+            drawn = _draw_pairs(step, actors, roles, batch, samples, partial(tell, have=len(pairs)))
             settled = set()
             for pair in drawn:
                 prompt_id = pair[0].prompt_id
@@ -209,25 +255,26 @@ def _different_pairs(
 def _draw_pairs(
     step: Step,
     actors: list[Any],
+    roles: tuple[str, ...],
     batch: Sequence[prompts.Prompt],
-    tries: dict[int, int],
-    number: int,
-    have: int,
-    wanted: int,
+    samples: Sequence[int],
+    progress: Callable[[int], None],
 ) -> list[Pair]:
-    questions = [
-        Question(prompt.id, (number * TRIES + tries[prompt.id]) * 2 + side, prompt.messages)
-        for prompt in batch
-        for side in (0, 1)
+    """One answer of the first role and one of the last to every prompt; progress in answers."""
+    sides = [
+        ask_all(
+            actors,
+            role,
+            [
+                Question(prompt.id, sample * 2 + side, prompt.messages)
+                for prompt, sample in zip(batch, samples, strict=True)
+            ],
+            step.round.seed,
+            lambda done, total, side=side: progress(side * total + done),  # type: ignore[misc]
+        )
+        for side, role in enumerate((roles[0], roles[-1]))
     ]
-    answers = ask_all(
-        actors,
-        "policy",
-        questions,
-        step.round.seed,
-        lambda done, _: step.progress(have + done // 2, wanted, "answers drawn"),
-    )
-    return list(zip(answers[0::2], answers[1::2], strict=True))
+    return list(zip(*sides, strict=True))
 
 
 def _store(tx: Connection, answer: Answer, checkpoint: str, drawn: dict[str, Any]) -> int:

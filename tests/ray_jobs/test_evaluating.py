@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from rlhf import registry
 from rlhf.home import make_home
-from rlhf.models.base import load_base, load_tokenizer
-from rlhf.models.roles import RoleModel
-from rlhf.settings import LoRA
-from rlhf.store import checkpoints, comparisons, evaluations, facts, open_store
+from rlhf.store import comparisons, evaluations, open_store
+from tests.noisy import add_noise
 from tests.seeded import hired, judged, leased
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -32,28 +28,6 @@ def evaluated(home: Path, *words: object) -> dict[str, Any]:
     assert done.returncode in (0, 1), done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
-
-
-def add_noise(home: Path) -> None:
-    """v1: the starter with random weights added, which says less sensible things."""
-    store = open_store(home)
-    with store.read() as tx:
-        base = facts.get(tx, "base")
-    assert base is not None
-    roles = RoleModel(load_base(base["path"]), load_tokenizer(base["path"]))
-    roles.add_role("policy", LoRA(), head=False, seed=1)
-    with torch.no_grad():
-        for name, parameter in roles.trainable("policy"):
-            if "lora_B" in name:
-                parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(2))
-    folder = home / "tmp" / "noise"
-    roles.save_role("policy", folder)
-    digest = registry.publish(home, folder)
-    with store.write() as tx:
-        checkpoints.record_checkpoint(
-            tx, digest=digest, kind="policy", round_id=None, parent=None, base=base
-        )
-    store.close()
 
 
 @pytest.fixture(scope="module")
