@@ -14,7 +14,7 @@ from rlhf.home import make_home
 from rlhf.rounds import State
 from rlhf.settings import load_settings
 from rlhf.store import Store, checkpoints, comparisons, facts, open_store, rounds, schema
-from tests.noisy import add_noise
+from tests.published import add_noise
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -12,7 +12,7 @@ import pytest
 
 from rlhf.home import make_home
 from rlhf.store import comparisons, evaluations, open_store
-from tests.noisy import add_noise
+from tests.published import add_noise
 from tests.seeded import hired, judged, leased
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
