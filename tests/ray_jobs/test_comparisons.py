@@ -33,11 +33,12 @@ def opened(store: Store, champion: str) -> int:
         ).id
 
 
-def ended(store: Store, number: int, state: State, candidate: str) -> None:
+def refuse(store: Store, number: int, candidate: str) -> None:
     with store.write() as tx:
         fence = rounds.claim(tx, number)
         changes = {"candidate": candidate}
-        rounds.advance(tx, number, fence, frm=State.COMPARISONS, to=state, changes=changes)
+        frm, to = State.COMPARISONS, State.REFUSED
+        assert rounds.advance(tx, number, fence, frm=frm, to=to, changes=changes)
 
 
 def authors(home: Path, store: Store, number: int) -> set[frozenset[str | None]]:
@@ -72,10 +73,10 @@ def test_a_refused_candidate_answers_beside_the_champion_until_there_is_another_
     with store.read() as tx:
         champion = checkpoints.resolve(tx, "champion").digest
     first = opened(store, champion)
-    ended(store, first, State.REFUSED, refused)
+    refuse(store, first, refused)
     beside = opened(store, champion)
     assert authors(home, store, beside) == {frozenset({champion, refused})}
-    ended(store, beside, State.REFUSED, champion)
+    refuse(store, beside, champion)
     alone = opened(store, refused)
     assert authors(home, store, alone) == {frozenset({refused})}
     store.close()
