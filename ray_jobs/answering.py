@@ -64,13 +64,22 @@ class Answerer:
         for name, folder in mind.roles.items():
             self.roles.load_role(name, folder)
 
-    def answer(self, role: str | None, questions: Sequence[Question], seed: int) -> list[Answer]:
-        """Draw one answer per question from `role` (None: the reference)."""
+    def answer(
+        self,
+        role: str | None,
+        questions: Sequence[Question],
+        seed: int,
+        sampling: Sampling | None = None,
+    ) -> list[Answer]:
+        """Draw one answer per question from `role` (None: the reference).
+
+        `sampling` is the mind's own where none is given.
+        """
         sampled = sample(
             self.roles,
             [prompt_ids(self.tokenizer, q.messages, self.mind.sampling) for q in questions],
             role=role,
-            sampling=self.mind.sampling,
+            sampling=sampling or self.mind.sampling,
             noise_keys=[(seed, q.prompt_id, q.sample) for q in questions],
         )
         return [

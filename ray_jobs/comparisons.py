@@ -136,7 +136,7 @@ def _sampling(step: Step, *, alike: bool) -> Sampling:
     of two policies in slips rather than in what tells the two apart.
     """
     usual = step.settings.sampling
-    return usual.warmer(step.settings.ppo.rollout_temperature) if alike else usual
+    return usual.heated(step.settings.ppo.rollout_temperature) if alike else usual
 
 
 def _folders(

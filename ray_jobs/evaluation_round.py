@@ -1,7 +1,8 @@
 """The round's evaluation: candidate and champion answer the same held-out prompts.
 
-Everything the gate reads is measured here. The answers are stored, so that people, and in the
-starter world the report, can look at them afterwards.
+Everything the gate reads is measured here, at the temperature at which answers are compared; then
+cooler answers of the candidate say at which one it should be served. The answers are stored, so
+that people, and in the starter world the report, can look at them afterwards.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Any
 import ray
 
 from ray_jobs.answering import CHUNK, Mind, Question, threads_per_worker
+from ray_jobs.answers_at import Part, answers_at_temperatures
 from ray_jobs.cluster import cluster, start_actors
 from ray_jobs.examining import HOLDOUT, Examined, Examiner
 from ray_jobs.step import Result, Step
 from reward.report import RewardReport
 from rlhf import registry
 from rlhf.errors import UsageError
+from rlhf.evaluation.cooling import serving_temperature
 from rlhf.evaluation.gate import Evaluation, PolicyFigures
 from rlhf.evaluation.texts import Overlap, overlap, text_figures
 from rlhf.evaluation.winrate import win_rate
@@ -38,13 +41,19 @@ def run(step: Step) -> Result:
     if not asked:
         raise UsageError("no held-out prompts to evaluate on: rlhf ingest FILE")
     with cluster(step.home, step.settings.ray, cpus=step.settings.ray.workers):
-        examined = _examine(step, asked)
+        actors, parts = _actors(step), _parts(step, asked)
+        examined = _examine(step, actors, parts)
+        usual = [(one.answer.text, one.holdout) for one in examined[CANDIDATE]]
+        tried = answers_at_temperatures(step, actors, CANDIDATE, parts, usual)
     assert rewarded is not None
     assert rewarded.output is not None
     known = RewardReport.from_json(rewarded.output["report"])
     record = _record(step, asked, examined, known.holdout_temperature)
+    resamples = step.settings.evaluation.bootstrap
+    serve_at = serving_temperature(tried, step.settings.gate, resamples=resamples, seed=seed)
     candidate = step.round.candidate
     assert candidate is not None
+    serving = {"temperature": serve_at} if len(tried) > 1 else {}
 
     def write(tx: Connection) -> None:
         pairs = ((candidate, CANDIDATE), (step.round.start_checkpoint, CHAMPION))
@@ -52,14 +61,14 @@ def run(step: Step) -> Result:
             _store_answers(tx, step, digest, examined[role])
         names = ("proxy", "holdout", "kl", "length", "perplexity")
         told = {name: getattr(record.candidate, name) for name in names}
-        checkpoints.add_figures(tx, candidate, {"win_rate": record.win_rate, **told})
+        checkpoints.add_figures(tx, candidate, {"win_rate": record.win_rate, **told, **serving})
 
     plain = record.to_json()
-    return Result(plain, {"evaluation": plain}, write)
+    scores = {f"{one.temperature:g}": fmean(one.holdout) for one in tried}
+    return Result({**plain, "holdout_at": scores, **serving}, {"evaluation": plain}, write)
 
 
-def _examine(step: Step, asked: Sequence[prompts.Prompt]) -> dict[str, list[Examined]]:
-    """Role -> what its answers measured: those to one prompt together, in the order of prompts."""
+def _actors(step: Step) -> list[Any]:
     reward = step.round.reward_checkpoints
     ensemble = registry.checkpoint_path(step.home, reward["ensemble"])
     assert step.round.candidate is not None
@@ -73,23 +82,28 @@ def _examine(step: Step, asked: Sequence[prompts.Prompt]) -> dict[str, list[Exam
     )
     workers = step.settings.ray.workers
     threads = threads_per_worker(workers)
-    actors = start_actors(Examiner, workers, lambda _: (mind, threads))
-    answers = step.settings.evaluation.answers
-    wanted = [(one, number) for one in asked for number in range(answers)]
-    work = [
-        (role, wanted[start : start + CHUNK])
-        for role in (CANDIDATE, CHAMPION)
-        for start in range(0, len(wanted), CHUNK)
-    ]
+    return start_actors(Examiner, workers, lambda _: (mind, threads))
 
-    def call(actor: Any, job: tuple[str, Sequence[tuple[prompts.Prompt, int]]]) -> Any:
+
+def _parts(step: Step, asked: Sequence[prompts.Prompt]) -> list[Part]:
+    """Prompts with the numbers of the answers wanted, as many as one call takes."""
+    wanted = [(one, number) for one in asked for number in range(step.settings.evaluation.answers)]
+    return [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+
+
+def _examine(step: Step, actors: list[Any], parts: Sequence[Part]) -> dict[str, list[Examined]]:
+    """Role -> what its answers measured: those to one prompt together, in the order of prompts."""
+    members = step.round.reward_checkpoints["members"]
+    work = [(role, part) for role in (CANDIDATE, CHAMPION) for part in parts]
+
+    def call(actor: Any, job: tuple[str, Part]) -> Any:
         role, part = job
         return actor.examine.remote(
             role,
             [Question(one.id, number, one.messages) for one, number in part],
             [one.reference if number == 0 else None for one, number in part],
             step.settings.seed,
-            reward["members"],
+            members,
             step.settings.reward.pessimism,
         )
 

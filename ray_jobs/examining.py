@@ -13,6 +13,7 @@ from rlhf.models.logprobs import response_logprobs
 from rlhf.models.text import prompt_ids, response_ids, right_pad
 from rlhf.ppo.advantages import conservative_score
 from rlhf.ppo.kl import k1
+from rlhf.settings import Sampling
 
 HOLDOUT = "holdout"
 
@@ -68,6 +69,17 @@ class Examiner(Answerer):
             strict=True,
         )
         return [Examined(a, p, h, k, n, int(t)) for a, p, h, k, n, t in columns]
+
+    def liking(
+        self, role: str, questions: Sequence[Question], seed: int, sampling: Sampling
+    ) -> list[tuple[str, float]]:
+        """(text, score by the hold-out) of answers drawn from `role` in another way."""
+        answers = self.answer(role, questions, seed, sampling)
+        prompts = [prompt_ids(self.tokenizer, q.messages, sampling) for q in questions]
+        with torch.no_grad():
+            ids, mask, _ = self._together(prompts, [one.ids for one in answers])
+            scores = self.roles.scores(HOLDOUT, ids, mask).tolist()
+        return [(answer.text, score) for answer, score in zip(answers, scores, strict=True)]
 
     def _reference_nll(
         self, role: str, prompts: list[list[int]], references: Sequence[str | None]

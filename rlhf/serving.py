@@ -6,6 +6,7 @@ the home first and kept there for the next start.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -27,9 +28,17 @@ def merged_folder(store: Store, home: Path, ref: str) -> Path:
     with store.read() as tx:
         wanted = checkpoints.resolve(tx, ref)
     folder = home / "serve" / wanted.digest[:16]
-    if not (folder / pulling.PULLED).is_file():
+    if not _as_wanted(folder / pulling.PULLED, wanted.figures.get("temperature")):
         pulling.pull(store, home, wanted.digest, folder, merged=True)
     return folder
+
+
+def _as_wanted(told: Path, temperature: float | None) -> bool:
+    """Whether it was merged before, and nothing was learned since of how to serve it."""
+    if not told.is_file():
+        return False
+    before: float | None = json.loads(told.read_text(encoding="utf-8")).get("temperature")
+    return before == temperature
 
 
 def serve(store: Store, home: Path, ref: str, *, port: int) -> NoReturn:

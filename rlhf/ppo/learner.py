@@ -48,7 +48,7 @@ class Learner:
         seed: int,
         reduce: Reduce | None = None,
     ) -> None:
-        self.sampling = sampling.warmer(settings.rollout_temperature)
+        self.sampling = sampling.heated(settings.rollout_temperature)
         self.roles, self.settings = roles, settings
         self.pessimism, self.seed = pessimism, seed
         self.reduce = reduce or Alone()

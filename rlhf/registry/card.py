@@ -33,6 +33,12 @@ model = AutoModelForCausalLM.from_pretrained("THIS_FOLDER")
 tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
 ```
 """
+LOAD_GENERATION = """```python
+from transformers import GenerationConfig
+
+model.generation_config = GenerationConfig.from_pretrained("THIS_FOLDER")
+```
+"""
 
 
 def write(
@@ -86,6 +92,19 @@ def made_by(round_id: int | None, lineage: dict[str, Any]) -> str:
         digest = inline((lineage["sft"] or {}).get("dataset", "")[:12])
         return f"It was fine-tuned on the answers of the cleaned data set {digest}."
     return "The untouched adapter: it answers exactly as its base does."
+
+
+def serving(figures: dict[str, Any], *, merged: bool) -> list[str]:
+    """At which temperature it was found to answer best, where that is known; how to have it so."""
+    if "temperature" not in figures:
+        return []
+    told = (
+        f"Its answers were liked best at temperature {figures['temperature']:g}, as "
+        "`generation_config.json` says. "
+    )
+    if merged:
+        return [f"{told}`generate`, `transformers serve` and vLLM read it by themselves.\n"]
+    return [f"{told}With an adapter, load that too:\n", LOAD_GENERATION]
 
 
 def tags(lineage: dict[str, Any]) -> list[str]:

@@ -57,6 +57,7 @@ def full_card(tx: Connection, ref: str, said: Card, *, merged: bool = False) -> 
         *_limits(tx, one, starter=bool(base.get("starter"))),
         "## Load it\n",
         card.LOAD_MERGED if merged else card.LOAD_ADAPTER,
+        *card.serving(one.figures, merged=merged),
     ]
     return "\n".join(parts)
 

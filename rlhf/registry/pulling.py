@@ -16,7 +16,9 @@ from rlhf.registry.publishing import MANIFEST, verify
 from rlhf.settings import load_settings
 from rlhf.store import Store, checkpoints
 
-ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_CONFIG, GENERATION = "adapter_config.json", "generation_config.json"
+SHAPING = ("min_p", "typical_p", "repetition_penalty", "no_repeat_ngram_size", "num_beams")
+"""Generation settings that change what is drawn; no answer was judged with them."""
 PULLED = "pulled.json"
 """Marks a folder as an earlier pull, which the next one may replace."""
 
@@ -48,7 +50,8 @@ def pull(store: Store, home: Path, ref: str, target: Path, *, merged: bool = Fal
 
     def fill(folder: Path) -> None:
         copy_adapter(source, folder)
-        finish(folder, base=base, digest=wanted.digest, merged=merged)
+        temperature = wanted.figures.get("temperature")
+        finish(folder, base=base, digest=wanted.digest, merged=merged, temperature=temperature)
         (folder / CARD).write_text(card, encoding="utf-8")
 
     write_target(target, fill)
@@ -84,11 +87,18 @@ def copy_adapter(source: Path, folder: Path) -> None:
 
 
 def finish(
-    folder: Path, *, base: str, digest: str, merged: bool, base_now: Path | None = None
+    folder: Path,
+    *,
+    base: str,
+    digest: str,
+    merged: bool,
+    temperature: float | None,
+    base_now: Path | None = None,
 ) -> None:
     """Point the adapter at its base and add the tokenizer; or merge both into one model.
 
-    `base_now` is where the base lies until `folder` is moved into its place.
+    `base_now` is where the base lies until `folder` is moved into its place; `temperature` that at
+    which the model is served, None where it is not known.
     """
     config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base
@@ -98,8 +108,20 @@ def finish(
         from rlhf.registry.merging import merge_in_place
 
         merge_in_place(folder, str(base_now or base))
-    plain = {"checkpoint": digest, "base": base, "merged": merged}
+    if temperature is not None:
+        _add_generation_settings(str(base_now or base), folder, temperature)
+    plain = {"checkpoint": digest, "base": base, "merged": merged, "temperature": temperature}
     (folder / PULLED).write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+
+
+def _add_generation_settings(base: str, folder: Path, temperature: float) -> None:
+    """Those of the base, where they are known; answers are drawn as they were when judged."""
+    known = next((one for one in (folder, Path(base)) if (one / GENERATION).is_file()), None)
+    told = json.loads((known / GENERATION).read_text(encoding="utf-8")) if known else {}
+    kept = {name: value for name, value in told.items() if name not in SHAPING}
+    drawn = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    plain = json.dumps({**kept, **drawn}, indent=2, sort_keys=True)
+    (folder / GENERATION).write_text(plain + "\n", encoding="utf-8")
 
 
 def _add_tokenizer(base: str, folder: Path) -> None:

@@ -57,6 +57,7 @@ def pull(
                 base_now=folder / BASE_FOLDER if base_files else None,
                 digest=told["digest"],
                 merged=merged,
+                temperature=told["figures"].get("temperature"),
             )
             (folder / CARD).write_text(card, encoding="utf-8")
             if merged and base_files:

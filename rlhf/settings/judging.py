@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from rlhf.settings.branch import Branch
@@ -15,6 +17,10 @@ class Evaluation(Branch):
     answers: PositiveInt = 4
     """Answers of each of both to each prompt: later rounds win by little, and one answer alone is
     mostly luck (docs/lab.md)."""
+    cooler: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.7, 0.5)
+    """Shares of `sampling.temperature` at which a candidate answers besides: a policy slips less on
+    cooler answers, and is served at the warmest temperature that the hold-out likes as well as the
+    best (docs/lab.md). Empty: nothing is said of serving."""
     bootstrap: PositiveInt = 2000
     """Resamples of the paired bootstrap interval."""
     regression_answers: PositiveInt = 8

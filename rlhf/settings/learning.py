@@ -21,7 +21,7 @@ class Sampling(Branch):
     max_prompt_tokens: PositiveInt = 512
     """Longer conversations lose their oldest turns."""
 
-    def warmer(self, factor: float) -> Self:
+    def heated(self, factor: float) -> Self:
         """The same at a temperature `factor` times as high."""
         return self.model_copy(update={"temperature": self.temperature * factor})
 

@@ -53,7 +53,11 @@ def policy(adapter: Path | None) -> tuple[RoleModel, str | None]:
 
 
 def answered(
-    asked: Sequence[WorldPrompt], each: int, seed: int, adapter: Path | None = None
+    asked: Sequence[WorldPrompt],
+    each: int,
+    seed: int,
+    adapter: Path | None = None,
+    sampling: Sampling = SAMPLING,
 ) -> list[Answered]:
     """`each` answers of the starter, with or without an adapter, to every prompt."""
     roles, role = policy(adapter)
@@ -67,7 +71,7 @@ def answered(
             roles,
             [ids[place] for place, _ in part],
             role=role,
-            sampling=SAMPLING,
+            sampling=sampling,
             noise_keys=[(seed, place, side) for place, side in part],
         )
         for (place, side), one in zip(part, samples, strict=True):

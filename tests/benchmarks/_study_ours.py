@@ -12,8 +12,8 @@ from typing import Any
 from rlhf import registry
 from rlhf.report import figures
 from rlhf.settings import load_settings
-from rlhf.store import metrics, open_store, rounds
-from tests.benchmarks._study_yardstick import worth
+from rlhf.store import checkpoints, metrics, open_store, rounds
+from tests.benchmarks._study_yardstick import cooler, worth
 
 CREW = 8
 
@@ -63,6 +63,7 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
     with store.read() as tx:
         known = rounds.all_rounds(tx)
         ways = [[_point(seen) for _, seen in metrics.metrics(tx, one.id)] for one in known]
+        served = {one.digest: one.figures.get("temperature") for one in checkpoints.checkpoints(tx)}
     store.close()
     told: list[dict[str, Any]] = []
     for one, row, way in zip(known, shown, ways, strict=True):
@@ -79,9 +80,11 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
                 "seconds": sum(row["seconds"].values()),
                 "reasons": row["reasons"],
                 "worth": asdict(worth(adapter, seed)) if promoted else before,
+                "temperature": served[digest],
                 "way": way,
             }
         )
+    told[-1]["cooler"] = cooler(adapter, seed)
     return told
 
 

@@ -21,7 +21,7 @@ from tests.benchmarks._reward_models import train, untouched
 from tests.benchmarks._starter_pairs import answered
 from tests.benchmarks._study_trl import Job
 from tests.benchmarks._study_votes import collect, keep, kept
-from tests.benchmarks._study_yardstick import worth
+from tests.benchmarks._study_yardstick import cooler, worth
 
 REFERENCE = 256
 """Answers of the starter that set a reward model's gain and shift."""
@@ -43,6 +43,7 @@ def rounds(
             done.write_text(json.dumps(made))
         told.append(json.loads(done.read_text()))
         before = folder / "adapter"
+    told[-1]["cooler"] = cooler(before, seed)
     return told
 
 

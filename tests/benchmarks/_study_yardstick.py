@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -15,30 +16,34 @@ from rlhf.evaluation.winrate import win_rate
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.text import prompt_ids, response_ids, right_pad
 from rlhf.starter.gold import MAX_GOLD
-from rlhf.starter.world import prompts
+from rlhf.starter.world import WorldPrompt, prompts
 from tests.benchmarks._starter_pairs import SAMPLING, Answered, answered, policy
 
 ANSWERS = 2000
 """Held-out prompts, half of them of held-out intents; one answer each."""
 PROMPTS_SEED = 7_000_000
 RESAMPLES = 2000
+COOLER = (0.7, 0.5)
+"""Temperatures at which every method's last policy is judged besides."""
 TOGETHER = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Against the untouched starter on the same prompts; ties count half."""
+    """Against the untouched starter, at temperature 1, on the same prompts; ties count half."""
 
     win_rate: float
     win_rate_low: float
     win_rate_high: float
     ceiling: float
     """The win rate of a policy whose every answer is perfect."""
+    win_rate_alike: float
+    """Against the starter at the policy's own temperature."""
     gold: float
     gold_error: float
     """Standard error of the mean."""
     kl: float
-    """Nats per sequence from the starter, by k1."""
+    """Nats per sequence from the starter at temperature 1, by k1."""
     length: float
     """Response tokens, the end included."""
     distinct_2: float
@@ -46,21 +51,27 @@ class Worth:
     empty: float
 
 
-def worth(adapter: Path | None, seed: int) -> Worth:
-    """Measure a policy (None: the starter itself, drawn again)."""
-    asked = prompts("heldout", ANSWERS, PROMPTS_SEED + seed)
-    before = [one.answers[0][2] for one in answered(asked, 1, 2 * seed)]
-    drawn = answered(asked, 1, 2 * seed + 1, adapter)
+def cooler(adapter: Path | None, seed: int) -> dict[str, dict[str, float]]:
+    """Temperature -> what the policy is worth there."""
+    return {str(each): asdict(worth(adapter, seed, each)) for each in COOLER}
+
+
+def worth(adapter: Path | None, seed: int, temperature: float = 1.0) -> Worth:
+    """Measure a policy (None: the starter itself, drawn again) at a temperature."""
+    before, as_cool = _starters(seed, 1.0), _starters(seed, temperature)
+    drawn = answered(_asked(seed), 1, 2 * seed + 1, adapter, SAMPLING.heated(temperature))
     after = [one.answers[0][2] for one in drawn]
     won = win_rate(after, before, resamples=RESAMPLES, seed=seed)
+    alike = win_rate(after, as_cool, resamples=1, seed=seed)
     best = win_rate([MAX_GOLD] * len(before), before, resamples=1, seed=seed)
     counted = text_figures([one.answers[0][0] for one in drawn])
-    kl, length = _distance(adapter, drawn)
+    kl, length = _distance(adapter, drawn, temperature)
     return Worth(
         win_rate=won.rate,
         win_rate_low=won.low,
         win_rate_high=won.high,
         ceiling=best.rate,
+        win_rate_alike=alike.rate,
         gold=fmean(after),
         gold_error=float(np.std(after, ddof=1) / len(after) ** 0.5),
         kl=kl,
@@ -71,8 +82,21 @@ def worth(adapter: Path | None, seed: int) -> Worth:
     )
 
 
+def _asked(seed: int) -> list[WorldPrompt]:
+    return prompts("heldout", ANSWERS, PROMPTS_SEED + seed)
+
+
+@cache
+def _starters(seed: int, temperature: float) -> list[float]:
+    """Gold of the starter's answers."""
+    way = SAMPLING.heated(temperature)
+    return [one.answers[0][2] for one in answered(_asked(seed), 1, 2 * seed, sampling=way)]
+
+
 @torch.inference_mode()
-def _distance(adapter: Path | None, drawn: Sequence[Answered]) -> tuple[float, float]:
+def _distance(
+    adapter: Path | None, drawn: Sequence[Answered], temperature: float
+) -> tuple[float, float]:
     """(KL in nats per sequence, response tokens per sequence)."""
     roles, role = policy(adapter)
     nats = tokens = 0.0
@@ -88,8 +112,8 @@ def _distance(adapter: Path | None, drawn: Sequence[Answered]) -> tuple[float, f
         for row, prompt in enumerate(asked):
             response[row, : len(prompt)] = 0
         ours, theirs = (
-            response_logprobs(roles, roles.hidden(one, ids, mask), ids, response, 1.0)
-            for one in (role, None)
+            response_logprobs(roles, roles.hidden(one, ids, mask), ids, response, each)
+            for one, each in ((role, temperature), (None, 1.0))
         )
         nats += float((ours - theirs).sum())
         tokens += float(response.sum())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import AutoPeftModelForCausalLM
+from transformers import GenerationConfig
 
 from feedback_app.__main__ import refuse_open_door
 from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
@@ -17,7 +18,7 @@ from rlhf.home import make_home
 from rlhf.registry import remote
 from rlhf.rounds import State
 from rlhf.settings import Settings, Web
-from rlhf.store import Store, metrics, people, prompts, requests, rounds
+from rlhf.store import Store, checkpoints, metrics, people, prompts, requests, rounds
 from tests import served
 from tests.feedback_app.conftest import Site
 from tests.lively import learned
@@ -155,6 +156,7 @@ def test_a_champion_pulled_from_another_machine_is_loaded_by_plain_peft(
     with store.write() as tx:
         people.add_person(tx, "rita", "reader")
         token = people.issue_token(tx, "rita")
+        checkpoints.add_figures(tx, str(checkpoints.alias(tx, "champion")), {"temperature": 0.7})
     seen: list[tuple[int, int]] = []
     with served.Web(home) as web:
         digest = remote.pull(
@@ -173,6 +175,7 @@ def test_a_champion_pulled_from_another_machine_is_loaded_by_plain_peft(
     assert not (tmp_path / "no").exists()
     assert seen[-1][0] == seen[-1][1] > 0
     assert (home / "checkpoints" / digest).is_dir()
+    assert GenerationConfig.from_pretrained(tmp_path / "pulled").temperature == 0.7
     loaded = AutoPeftModelForCausalLM.from_pretrained(str(tmp_path / "pulled"))
     with torch.no_grad():
         mine = policy.logits(policy.hidden("policy", PROMPT, torch.ones_like(PROMPT)))

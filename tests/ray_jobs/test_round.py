@@ -76,6 +76,7 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
         steps = {step: rounds.step(tx, 1, step) for step in STEPS}
         second = rounds.step(tx, 2, State.COMPARISONS)
         names = checkpoints.aliases(tx)
+        served = checkpoints.resolve(tx, "champion").figures["temperature"]
         asked = comparisons.counts(tx)
         undone = (
             select(schema.assignments.c.kind)
@@ -98,6 +99,8 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
     assert told[State.COMPARISONS]["streams"]["active"] == 0, "no reward models yet to choose by"
     assert (second.output or {})["streams"]["active"] > 0
     assert told[State.REWARD]["report"]["holdout_temperature"] > 0
+    assert set(told[State.EVALUATION]["holdout_at"]) == {"1", "0.7", "0.5"}
+    assert served == told[State.EVALUATION]["temperature"]
 
 
 @pytest.mark.slow

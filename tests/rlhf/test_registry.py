@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import torch
 
-from rlhf import registry
+from rlhf import registry, serving
 from rlhf.errors import NotFound, RLHFError, UsageError
 from rlhf.home import make_home
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import right_pad
 from rlhf.registry import pulling
-from rlhf.store import Store
+from rlhf.store import Store, checkpoints
 from tests.published import publish_policy
 
 PROMPT = [[5, 6, 7, 8, 9], [10, 11, 12]]
@@ -136,6 +136,38 @@ def test_a_merged_pull_is_a_whole_model_without_peft(
     loaded = AutoModelForCausalLM.from_pretrained(str(tmp_path / "merged"))
     assert torch.allclose(outside(loaded), inside(policy), atol=1e-5)
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_pulled_model_draws_its_answers_as_they_were_liked_best(
+    ready: Path, store: Store, policy: RoleModel, tmp_path: Path, merged: bool
+) -> None:
+    from transformers import GenerationConfig
+
+    pulling.pull(store, ready, "champion", tmp_path / "before", merged=merged)
+    with store.write() as tx:
+        checkpoints.add_figures(tx, str(checkpoints.alias(tx, "champion")), {"temperature": 0.7})
+    pulling.pull(store, ready, "champion", tmp_path / "pulled", merged=merged)
+    told = GenerationConfig.from_pretrained(tmp_path / "pulled")
+    assert (told.do_sample, told.temperature, told.top_k, told.top_p) == (True, 0.7, 0, 1.0)
+    assert told.eos_token_id == policy.base.generation_config.eos_token_id
+    assert "temperature 0.7" in (tmp_path / "pulled" / "README.md").read_text()
+    assert "temperature 0.7" not in (tmp_path / "before" / "README.md").read_text()
+
+
+def test_what_was_learned_of_serving_since_is_served_at_the_next_start(
+    ready: Path, store: Store, policy: RoleModel
+) -> None:
+    folder = serving.merged_folder(store, ready, "champion")
+    marked = folder / "made-before"
+    marked.touch()
+    assert serving.merged_folder(store, ready, "champion") == folder
+    assert marked.exists()
+    with store.write() as tx:
+        checkpoints.add_figures(tx, str(checkpoints.alias(tx, "champion")), {"temperature": 0.5})
+    serving.merged_folder(store, ready, "champion")
+    assert not marked.exists()
+    assert json.loads((folder / "generation_config.json").read_text())["temperature"] == 0.5
 
 
 def test_an_earlier_pull_is_replaced_and_anything_else_is_left_alone(
