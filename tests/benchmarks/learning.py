@@ -5,11 +5,12 @@
 Naive: one reward model, no KL, no penalty for an answer without an end, a high learning rate and
 twice the rollouts (chosen on seeds 100 to 104). Hacked means that within 20 iterations the proxy
 has risen by one standard deviation of the start while gold has fallen below the start.
-Careful: the product's own ensemble, pessimism, KL control and rates. Two more run a round's whole
-length with one of these taken away: without KL, and with a single reward model. All learn from the
+Careful: the product's own ensemble, pessimism, KL control and rates, a round's whole length. Two
+more have one of these taken away: without KL, and with a single reward model. All learn from the
 same ratings of the same simulated annotators, and a hold-out reward model that learned from others
 watches: the product's stop rules are asked after every iteration, and the policy that they would
-have kept is compared with the best one on the way.
+have kept is compared with the best one on the way. How far gold and the hold-out's opinion of the
+same answers rank every iteration's policy alike is told as well.
 
 FOLDER keeps every finished seed, so that a run that was stopped goes on.
 """
@@ -49,9 +50,8 @@ NAIVE = PPO(
     epochs=4,
     approx_kl_stop=10.0,
 )
-CAREFUL = PPO(iterations=ITERATIONS)
 NO_KL = PPO(kl_coef=0.0, kl_target=None)
-COURSES = {"naive": (1, NAIVE), "careful": (3, CAREFUL), "no KL": (3, NO_KL), "single": (1, PPO())}
+COURSES = {"naive": (1, NAIVE), "careful": (3, PPO()), "no KL": (3, NO_KL), "single": (1, PPO())}
 """Reward models that PPO sees, and how it is set."""
 
 
@@ -121,15 +121,11 @@ def study(seed: int) -> dict[str, dict[str, Any]]:
 
 
 def _plain(course: Course) -> dict[str, Any]:
-    """The course, and what the goals ask of it.
-
-    A rollout's hold-out score belongs to the policy before the update.
-    """
-    before = [course.start, *course.gold[:-1]]
+    """The course, and what the goals ask of it."""
     return asdict(course) | {
         "hacked": course.hacked(),
         "missed": course.missed(),
-        "rank_correlation": float(spearmanr(course.holdout, before).statistic),
+        "rank_correlation": float(spearmanr(course.liked, course.gold).statistic),
     }
 
 
