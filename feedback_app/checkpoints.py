@@ -26,6 +26,7 @@ FIGURES = {
     "kl": "KL",
     "length": "length",
     "perplexity": "perplexity",
+    "temperature": "served at",
 }
 """Figure of a checkpoint -> heading of its column."""
 
