@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray_jobs import tether
+from ray_jobs.hearing import hear
 from ray_jobs.ray_environment import private_environment
 from reward import gate as reward_gate
 from rlhf import settings as settings_tree
@@ -178,12 +179,16 @@ def collect(service: Service, current: rounds.Round, fence: int) -> None:
 
 
 def freeze(service: Service, current: rounds.Round, fence: int) -> None:
-    """Freeze every valid rating so far; the same round freezes the same list again."""
+    """Freeze every valid rating so far, and hear what they say of a candidate refused before."""
     with service.store.write() as tx:
         frozen = manifests.freeze_manifest(tx, current.id)
-        left_out = manifests.left_out(tx)
-    output = {"manifest": frozen.digest, "ratings": frozen.count, "left_out": left_out}
-    _finish(service, current, fence, output, {"manifest": frozen.digest})
+        output = {
+            "manifest": frozen.digest,
+            "ratings": frozen.count,
+            "left_out": manifests.left_out(tx),
+            "heard": hear(tx, current, _settings(current)),
+        }
+        _move_on(tx, current, fence, output, {"manifest": frozen.digest})
 
 
 def judge_reward(service: Service, current: rounds.Round, fence: int) -> None:

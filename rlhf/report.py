@@ -94,6 +94,7 @@ def _round(tx: Connection, one: rounds.Round) -> dict[str, Any]:
         "state": one.state,
         "promoted": one.state == State.PROMOTED,
         "reasons": list((one.decision or {}).get("reasons", [])),
+        "heard": manifest.output.get("heard") if manifest and manifest.output else None,
         "error": one.error,
         "ratings": manifest.output["ratings"] if manifest and manifest.output else 0,
         "reward_model": _reward(reward.output["report"]) if reward and reward.output else None,

@@ -5,6 +5,7 @@ Pure and light: the controller asks it. Gold is not among its inputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -72,15 +73,36 @@ class Evaluation:
 
 def decide(seen: Evaluation, limits: Gate) -> Decision:
     """Promote a candidate that wins and that passes every limit; say why in words."""
-    checks = [
-        _wins(seen, limits),
+    return _decision([_wins(seen, limits), *_within(seen, limits)])
+
+
+def hear(seen: Evaluation, people: WinRate, limits: Gate) -> Decision:
+    """The same, by what people said of candidate and champion instead of the hold-out."""
+    return _decision([_preferred(people, limits), *_within(seen, limits)])
+
+
+def _decision(checks: Sequence[tuple[bool, str]]) -> Decision:
+    return Decision(
+        passed=all(passed for passed, _ in checks), reasons=tuple(said for _, said in checks)
+    )
+
+
+def _within(seen: Evaluation, limits: Gate) -> list[tuple[bool, str]]:
+    return [
         _near(seen, limits),
         _as_long(seen, limits),
         _no_worse("repeated sentences", "repeated_sentences", seen, limits),
         _no_worse("empty answers", "empty", seen, limits),
     ]
-    return Decision(
-        passed=all(passed for passed, _ in checks), reasons=tuple(said for _, said in checks)
+
+
+def _preferred(people: WinRate, limits: Gate) -> tuple[bool, str]:
+    passed = people.low > limits.min_win_rate
+    verb = "is above" if passed else "is not above"
+    return passed, (
+        f"people preferred the candidate in {people.rate:.0%} of {people.count} comparisons with "
+        f"the champion ({people.low:.0%} to {people.high:.0%}); the lower end {verb} "
+        f"{limits.min_win_rate:.0%}"
     )
 
 

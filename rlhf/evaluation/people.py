@@ -24,7 +24,7 @@ def by_people(
     first rating.
     """
     rated = [one for one in told if one.preferred]
-    outcomes = [(*_places(one, checkpoints), _outcome(one)) for one in rated]
+    outcomes = [(*_places(one, checkpoints), one.outcome(one.first)) for one in rated]
     rates = []
     for pair in combinations(range(len(checkpoints)), 2):
         won = [
@@ -53,9 +53,3 @@ def by_people(
 
 def _places(one: Contest, checkpoints: Sequence[str]) -> tuple[int, int]:
     return checkpoints.index(one.first), checkpoints.index(one.second)
-
-
-def _outcome(one: Contest) -> float:
-    """Mean verdict: 1 for the first, -1 for the second, 0 for ties."""
-    marks = [0 if who is None else (1 if who == one.first else -1) for who in one.preferred]
-    return sum(marks) / len(marks)

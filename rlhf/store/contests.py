@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from rlhf.store import comparisons, schema
 
@@ -41,6 +41,14 @@ class Contest:
     second: str
     preferred: tuple[str | None, ...]
     """The checkpoint that each annotator preferred; None for a tie."""
+
+    def outcome(self, checkpoint: str) -> float:
+        """Mean verdict on one of both, in [-1, 1]: 1 where it was preferred, 0 for a tie.
+
+        Raises ZeroDivisionError before the first rating.
+        """
+        marks = [0 if who is None else (1 if who == checkpoint else -1) for who in self.preferred]
+        return sum(marks) / len(marks)
 
 
 def queue_contest(
@@ -73,10 +81,21 @@ def queue_contest(
 
 def contests(tx: Connection, ids: Sequence[int]) -> list[Contest]:
     """The contests of these comparisons, in the order of their ids."""
-    return [one for at in range(0, len(ids), LOOKUP) for one in _some(tx, ids[at : at + LOOKUP])]
+    table = schema.comparisons
+    return [
+        one
+        for at in range(0, len(ids), LOOKUP)
+        for one in _told(tx, table.c.id.in_(ids[at : at + LOOKUP]), table.c.purpose == PURPOSE)
+    ]
 
 
-def _some(tx: Connection, ids: Sequence[int]) -> list[Contest]:
+def between(tx: Connection, round_id: int, one: str, other: str) -> list[Contest]:
+    """A round's own comparisons of two checkpoints, which also teach reward models."""
+    known = _told(tx, schema.comparisons.c.round_id == round_id)
+    return [each for each in known if {each.first, each.second} == {one, other}]
+
+
+def _told(tx: Connection, *which: ColumnElement[bool]) -> list[Contest]:
     table, rating = schema.comparisons, schema.ratings
     low, high = schema.responses.alias("low"), schema.responses.alias("high")
     rows = tx.execute(
@@ -89,13 +108,14 @@ def _some(tx: Connection, ids: Sequence[int]) -> list[Contest]:
         )
         .join(low, low.c.id == table.c.response_lo)
         .join(high, high.c.id == table.c.response_hi)
-        .where(table.c.id.in_(ids), table.c.purpose == PURPOSE)
+        .where(*which)
         .order_by(table.c.id)
     ).all()
     said = defaultdict(list)
     for one in tx.execute(
         select(rating.c.comparison_id, rating.c.preferred)
-        .where(rating.c.comparison_id.in_(ids), rating.c.current, ~rating.c.withdrawn)
+        .join(table, table.c.id == rating.c.comparison_id)
+        .where(*which, rating.c.current, ~rating.c.withdrawn)
         .order_by(rating.c.id)
     ):
         said[one.comparison_id].append(one.preferred)

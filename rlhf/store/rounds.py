@@ -163,6 +163,14 @@ def reopen(tx: Connection, round_id: int, *, to: str, decision: dict[str, Any]) 
     tx.execute(update(table).where(table.c.id == round_id).values(**values))
 
 
+def add_reason(tx: Connection, round_id: int, reason: str) -> None:
+    """Say something more of how a round was decided. Raises NotFound."""
+    decision = round_(tx, round_id).decision
+    told = {**decision, "reasons": [*decision.get("reasons", ()), reason]}
+    table, values = schema.rounds, validate.json_field(told, "decision")
+    tx.execute(update(table).where(table.c.id == round_id).values(decision=values))
+
+
 def follow_champion(tx: Connection, before: str, now: str, states: Sequence[str]) -> None:
     """Let rounds in `states` that were to start from one champion start from another."""
     table = schema.rounds

@@ -66,12 +66,13 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
         served = {one.digest: one.figures.get("temperature") for one in checkpoints.checkpoints(tx)}
     store.close()
     told: list[dict[str, Any]] = []
+    known_worth: dict[str, dict[str, float]] = {}
     for one, row, way in zip(known, shown, ways, strict=True):
         digest = one.candidate if row["promoted"] else one.start_checkpoint
         assert digest is not None
-        before = told[-1]["worth"] if told else None
-        promoted = row["promoted"] or not told
         adapter = registry.checkpoint_path(home, digest)
+        if digest not in known_worth:
+            known_worth[digest] = asdict(worth(adapter, seed))
         told.append(
             {
                 "round": one.id,
@@ -79,7 +80,8 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
                 "votes": row["ratings"],
                 "seconds": sum(row["seconds"].values()),
                 "reasons": row["reasons"],
-                "worth": asdict(worth(adapter, seed)) if promoted else before,
+                "heard": row["heard"],
+                "worth": known_worth[digest],
                 "temperature": served[digest],
                 "way": way,
             }
