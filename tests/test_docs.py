@@ -11,6 +11,7 @@ import pytest
 
 from tests.benchmarks import study
 from tests.benchmarks._record import goal_table
+from tests.benchmarks._study_cells import found
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,7 +57,7 @@ def test_every_local_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 
 def test_the_page_on_learning_says_what_the_study_found() -> None:
-    told, start = study.found(ROOT / "docs" / "study")
+    told, start = found(ROOT / "docs" / "study")
     page = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
     for part in (
         study.table(told, start),

@@ -37,15 +37,15 @@ LEFT_OUT = {
 """The same with one part of ours set back, to see what it contributes."""
 
 
-def run(variant: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
-    """Every round's figures; a demo that was stopped goes on where it was."""
+def run(settings: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
+    """Every round's figures, with these lines of `rlhf.toml`; one that was stopped goes on."""
     home = cell / "home"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = home / "rlhf.toml"
     if not file.exists():
         file.write_text(
             f"seed = {seed}\nfeedback.comparisons_per_round = {votes}\n"
-            f"feedback.ratings_per_round = {votes}\n{(VARIANTS | LEFT_OUT)[variant]}\n"
+            f"feedback.ratings_per_round = {votes}\n{settings}"
         )
     asked = ["--rounds", str(count), "--comparisons", str(votes), "--annotators", str(CREW)]
     command = [sys.executable, "-m", "rlhf.cli", "demo", "--home", str(home), *asked]

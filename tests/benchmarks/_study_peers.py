@@ -21,7 +21,7 @@ from tests.benchmarks._reward_models import train, untouched
 from tests.benchmarks._starter_pairs import answered
 from tests.benchmarks._study_trl import Job
 from tests.benchmarks._study_votes import collect, keep, kept
-from tests.benchmarks._study_yardstick import cooler, worth
+from tests.benchmarks._study_yardstick import worth
 
 REFERENCE = 256
 """Answers of the starter that set a reward model's gain and shift."""
@@ -34,7 +34,7 @@ def rounds(
     told: list[dict[str, Any]] = []
     before: Path | None = None
     for number in range(1, count + 1):
-        folder = cell / f"round-{number}"
+        folder = adapter(cell, number).parent
         done = folder / "done.json"
         if not done.is_file():
             shutil.rmtree(folder, ignore_errors=True)
@@ -42,9 +42,13 @@ def rounds(
             made = _round(method, seed, number, folder, before, votes, trl)
             done.write_text(json.dumps(made))
         told.append(json.loads(done.read_text()))
-        before = folder / "adapter"
-    told[-1]["cooler"] = cooler(before, seed)
+        before = adapter(cell, number)
     return told
+
+
+def adapter(cell: Path, number: int) -> Path:
+    """Where a round leaves its policy."""
+    return cell / f"round-{number}" / "adapter"
 
 
 def _round(

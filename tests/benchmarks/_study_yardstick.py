@@ -51,9 +51,11 @@ class Worth:
     empty: float
 
 
-def cooler(adapter: Path | None, seed: int) -> dict[str, dict[str, float]]:
+def cooler(
+    adapter: Path | None, seed: int, temperatures: Sequence[float] = COOLER
+) -> dict[str, dict[str, float]]:
     """Temperature -> what the policy is worth there."""
-    return {str(each): asdict(worth(adapter, seed, each)) for each in COOLER}
+    return {f"{each:g}": asdict(worth(adapter, seed, each)) for each in temperatures}
 
 
 def worth(adapter: Path | None, seed: int, temperature: float = 1.0) -> Worth:

@@ -12,44 +12,42 @@ are judged by gold on 2,000 answers to held-out prompts against the starter's an
 The work folder keeps every finished step, so that a study that was stopped goes on; the folder of
 cells gets one small file for every method and seed that is done, and what lies there is not run
 again: `--found --cells docs/study` tells what was found and runs nothing. The quick form, in
-folders of its own, is one seed, two rounds of 200 votes, ours against DPO.
+folders of its own, is one seed, ours against DPO, two rounds of 200 votes with half the PPO and
+half the answers to evaluate; of the last policies ours alone is judged at cooler temperatures.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict
-from itertools import pairwise, product
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from scipy.stats import t as student
 
-from tests.benchmarks import _study_ours, _study_peers
-from tests.benchmarks._record import Goal, finish, once, parser
+from tests.benchmarks._record import Goal, finish, parser
+from tests.benchmarks._study_cells import (
+    FULL,
+    KNOWN,
+    METHODS,
+    PEERS,
+    QUICK,
+    WORK,
+    Start,
+    Told,
+    cell,
+    found,
+    starters,
+)
 from tests.benchmarks._study_plot import draw
-from tests.benchmarks._study_yardstick import COOLER, cooler, worth
+from tests.benchmarks._study_yardstick import COOLER
 
-VOTES, QUICK_VOTES, ROUNDS, QUICK_ROUNDS = 400, 200, 3, 2
-OURS, PEERS = "ours", {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
-METHODS = (*_study_ours.VARIANTS, *PEERS)
-OUR_OWN = _study_ours.VARIANTS | _study_ours.LEFT_OUT
-KNOWN = (*METHODS, *_study_ours.LEFT_OUT)
-SEEDS, FEWER_SEEDS = range(5), range(3)
-WORK = Path("build/study")
-TRL = "trl==1.12.0"
+OURS = "ours"
 REACHED = 0.75
 """Gold win rate to which the methods race by the clock."""
-
-Told = dict[str, dict[int, list[dict[str, Any]]]]
-"""Method -> seed -> its rounds."""
-Start = dict[int, dict[str, Any]]
-"""Seed -> what the starter itself is worth on its prompts."""
 
 
 def main() -> None:
@@ -60,80 +58,30 @@ def main() -> None:
     flags.add_argument("--methods", nargs="+", choices=KNOWN, help=f"else {', '.join(METHODS)}")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
     flags.add_argument("--found", action="store_true", help="only tell what CELLS has")
-    flags.add_argument("--rounds", type=int, help=f"else {ROUNDS}, and {QUICK_ROUNDS} if quick")
+    flags.add_argument(
+        "--rounds", type=int, help=f"else {FULL.rounds}, and {QUICK.rounds} if quick"
+    )
     flags.add_argument("--plot", type=Path, help="picture; else CELLS/study.png")
     asked = flags.parse_args()
-    votes, apart = (QUICK_VOTES, "quick") if asked.quick else (VOTES, "")
-    work = asked.work / apart
-    cells = asked.cells / apart if asked.cells else work / "cells"
+    form = QUICK if asked.quick else FULL
+    form = replace(form, rounds=asked.rounds or form.rounds)
+    work = asked.work / form.folder
+    cells = asked.cells / form.folder if asked.cells else work / "cells"
     cells.mkdir(parents=True, exist_ok=True)
-    methods = asked.methods or ((OURS, "TRL DPO") if asked.quick else METHODS)
-    rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
     if asked.found:
-        told, start = found(cells, rounds)
+        told, start = found(cells, form.rounds)
     else:
         told = {}
-        for method in methods:
-            fewer = (0,) if asked.quick else FEWER_SEEDS if method in PEERS else SEEDS
+        for method in asked.methods or form.methods:
+            fewer = form.peer_seeds if method in PEERS else form.seeds
             for seed in asked.seeds or fewer:
-                told.setdefault(method, {})[seed] = _cell(method, seed, work, cells, rounds, votes)
+                told.setdefault(method, {})[seed] = cell(method, seed, work, cells, form)
                 _say(method, seed, told[method][seed])
-        start = _starters(told, cells)
+        start = starters(told, cells, form)
     began = fmean(one["gold"] for one in start.values())
     draw(told, began, OURS, asked.plot or cells / "study.png")
     print(f"\n{table(told, start)}\n\n{by_round(told)}\n\n{by_temperature(told, start)}")
     finish("study", {"told": told, "start": start}, goals(told, start), asked.json)
-
-
-def found(cells: Path, rounds: int = ROUNDS) -> tuple[Told, Start]:
-    """What a folder of finished cells tells, in the order of KNOWN."""
-    told: Told = {}
-    for method, seed in product(KNOWN, SEEDS):
-        file = cells / f"{_name(method, seed)}-{rounds}.json"
-        if file.is_file():
-            told.setdefault(method, {})[seed] = json.loads(file.read_text())
-    return told, _starters(told, cells)
-
-
-def _name(method: str, seed: int) -> str:
-    return f"{method.replace(' ', '-').replace(',', '')}-{seed}"
-
-
-def _cell(
-    method: str, seed: int, work: Path, cells: Path, rounds: int, votes: int
-) -> list[dict[str, Any]]:
-    def run() -> Any:
-        cell = work / _name(method, seed)
-        if method in OUR_OWN:
-            return _study_ours.run(method, seed, cell, rounds, votes)
-        trainer = PEERS[method]
-        trl = _old_trl(work) if trainer == "ppo" else Path()
-        return _study_peers.rounds(trainer, seed, cell, rounds, votes, trl)
-
-    told: list[dict[str, Any]] = once(cells / f"{_name(method, seed)}-{rounds}.json", run)
-    return told
-
-
-def _starters(told: Told, cells: Path) -> Start:
-    seeds = sorted({seed for by_seed in told.values() for seed in by_seed})
-    return {seed: _starter(seed, cells) for seed in seeds}
-
-
-def _starter(seed: int, cells: Path) -> dict[str, Any]:
-    def run() -> Any:
-        return asdict(worth(None, seed)) | {"cooler": cooler(None, seed)}
-
-    told: dict[str, Any] = once(cells / f"starter-{seed}.json", run)
-    return told
-
-
-def _old_trl(work: Path) -> Path:
-    """The folder with TRL 1.12.0, installed without its dependencies."""
-    folder = work / "trl"
-    if not folder.exists():
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target"]
-        subprocess.run([*pip, str(folder), TRL], check=True)
-    return folder
 
 
 def _say(method: str, seed: int, rounds: Sequence[dict[str, Any]]) -> None:

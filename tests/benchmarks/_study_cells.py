@@ -1,0 +1,113 @@
+"""The study's cells: one method on one seed, run once and kept; and what a folder of them tells."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import _study_ours, _study_peers
+from tests.benchmarks._record import once
+from tests.benchmarks._study_yardstick import COOLER, cooler, worth
+
+PEERS = {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
+METHODS = (*_study_ours.VARIANTS, *PEERS)
+OUR_OWN = _study_ours.VARIANTS | _study_ours.LEFT_OUT
+KNOWN = (*METHODS, *_study_ours.LEFT_OUT)
+WORK = Path("build/study")
+TRL = "trl==1.12.0"
+
+Told = dict[str, dict[int, list[dict[str, Any]]]]
+"""Method -> seed -> its rounds."""
+Start = dict[int, dict[str, Any]]
+"""Seed -> what the starter itself is worth on its prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How much of the study is run."""
+
+    folder: str
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    peer_seeds: Sequence[int]
+    rounds: int
+    votes: int
+    """Per round."""
+    settings: str
+    """Lines of ours' `rlhf.toml` that the form needs."""
+    cooler: Sequence[float]
+    """Temperatures at which the starter and the other methods are judged besides."""
+
+
+FULL = Form("", METHODS, range(5), range(3), rounds=3, votes=400, settings="", cooler=COOLER)
+QUICK = Form(
+    "quick",
+    ("ours", "TRL DPO"),
+    (0,),
+    (0,),
+    rounds=2,
+    votes=200,
+    settings="ppo.iterations = 40\nevaluation.answers = 2\n",
+    cooler=(),
+)
+
+
+def found(cells: Path, rounds: int = FULL.rounds) -> tuple[Told, Start]:
+    """What a folder of finished cells tells, in the order of KNOWN."""
+    told: Told = {}
+    for method, seed in product(KNOWN, FULL.seeds):
+        file = cells / f"{_name(method, seed)}-{rounds}.json"
+        if file.is_file():
+            told.setdefault(method, {})[seed] = json.loads(file.read_text())
+    return told, starters(told, cells, FULL)
+
+
+def cell(method: str, seed: int, work: Path, cells: Path, form: Form) -> list[dict[str, Any]]:
+    """Every round of a method on a seed; what was finished before is read."""
+
+    def run() -> Any:
+        mine = work / _name(method, seed)
+        if method in OUR_OWN:
+            lines = f"{form.settings}{OUR_OWN[method]}\n"
+            return _study_ours.run(lines, seed, mine, form.rounds, form.votes)
+        trainer = PEERS[method]
+        trl = _old_trl(work) if trainer == "ppo" else Path()
+        rounds = _study_peers.rounds(trainer, seed, mine, form.rounds, form.votes, trl)
+        rounds[-1]["cooler"] = cooler(_study_peers.adapter(mine, form.rounds), seed, form.cooler)
+        return rounds
+
+    told: list[dict[str, Any]] = once(cells / f"{_name(method, seed)}-{form.rounds}.json", run)
+    return told
+
+
+def starters(told: Told, cells: Path, form: Form) -> Start:
+    """The starter itself on every seed that has a cell."""
+    seeds = sorted({seed for by_seed in told.values() for seed in by_seed})
+    return {seed: _starter(seed, cells, form) for seed in seeds}
+
+
+def _starter(seed: int, cells: Path, form: Form) -> dict[str, Any]:
+    def run() -> Any:
+        return asdict(worth(None, seed)) | {"cooler": cooler(None, seed, form.cooler)}
+
+    told: dict[str, Any] = once(cells / f"starter-{seed}.json", run)
+    return told
+
+
+def _name(method: str, seed: int) -> str:
+    return f"{method.replace(' ', '-').replace(',', '')}-{seed}"
+
+
+def _old_trl(work: Path) -> Path:
+    """The folder with TRL 1.12.0, installed without its dependencies."""
+    folder = work / "trl"
+    if not folder.exists():
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target"]
+        subprocess.run([*pip, str(folder), TRL], check=True)
+    return folder
