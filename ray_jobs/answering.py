@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -46,11 +46,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Mind:
-    """What an answering actor loads: the base and role folders by role name."""
+    """What an answering actor loads: the base and role folders by role name.
+
+    A role that is not in `ways` answers as `sampling` says.
+    """
 
     base: str
     roles: dict[str, str]
     sampling: Sampling
+    ways: dict[str, Sampling] = field(default_factory=dict)
+
+    def way(self, role: str | None) -> Sampling:
+        """How a role's answers are drawn."""
+        return self.ways.get(role or "", self.sampling)
 
 
 class Answerer:
@@ -73,13 +81,13 @@ class Answerer:
     ) -> list[Answer]:
         """Draw one answer per question from `role` (None: the reference).
 
-        `sampling` is the mind's own where none is given.
+        As the mind says, unless another `sampling` is given.
         """
         sampled = sample(
             self.roles,
             [prompt_ids(self.tokenizer, q.messages, self.mind.sampling) for q in questions],
             role=role,
-            sampling=sampling or self.mind.sampling,
+            sampling=sampling or self.mind.way(role),
             noise_keys=[(seed, q.prompt_id, q.sample) for q in questions],
         )
         return [

@@ -33,6 +33,7 @@ from rlhf.evaluation.bias.measuring import (
 )
 from rlhf.evaluation.bias.own_templates import read_templates
 from rlhf.evaluation.bias.report import Circumstances, RewardScores, Subject, judge
+from rlhf.evaluation.cooling import as_served
 from rlhf.models.text import prompt_ids
 from rlhf.settings import Settings, load_settings
 from rlhf.store import Store, checkpoints, evaluations, facts, open_store, prompts
@@ -99,7 +100,9 @@ def check(home: Path, store: Store, settings: Settings, wish: Wish, progress: Pr
         ensemble = registry.checkpoint_path(home, reward.digest)
         scorers = [*members, HOLDOUT]
         folders |= {name: ensemble / name for name in scorers}
-    mind = Mind(base, {name: str(path) for name, path in folders.items()}, settings.sampling)
+    ways = {one.digest: as_served(one.figures, settings.sampling) for one in policies}
+    roles = {name: str(path) for name, path in folders.items()}
+    mind = Mind(base, roles, settings.sampling, ways)
     with cluster(home, settings.ray, cpus=settings.ray.workers, apart=True):
         threads = threads_per_worker(settings.ray.workers)
         actors = start_actors(BiasExaminer, settings.ray.workers, lambda _: (mind, threads))
@@ -132,6 +135,7 @@ def check(home: Path, store: Store, settings: Settings, wish: Wish, progress: Pr
                 "samples": wish.samples,
                 "seed": settings.seed,
                 "sampling": settings.sampling.model_dump(),
+                "temperatures": [mind.way(one.digest).temperature for one in policies],
             },
             report=report,
         )

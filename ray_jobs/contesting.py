@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import combinations, cycle, islice
 
+from rlhf.evaluation.cooling import as_served
 from rlhf.evaluation.measured import Asked, Measured
 from rlhf.settings import Settings
 from rlhf.store import Connection, rounds
@@ -26,16 +27,19 @@ def queue(
 ) -> list[int]:
     """Queue `wanted` contests (fewer where answers read the same); returns their ids."""
     latest = max((one.id for one in rounds.all_rounds(tx)), default=0)
+    drawn = [
+        {**as_served(one.figures, settings.sampling).model_dump(), "seed": settings.seed}
+        for one in policies
+    ]
     return [
         queue_contest(
             tx,
             asked[place].id,
             *(
-                Entry(policies[who].digest, one.text, one.finished, one.tokens)
+                Entry(policies[who].digest, one.text, one.finished, one.tokens, drawn[who])
                 for who in pair
                 for one in [answers[who][place]]
             ),
-            sampling={**settings.sampling.model_dump(), "seed": settings.seed},
             priority=latest + AHEAD,
             seed=settings.seed,
         )

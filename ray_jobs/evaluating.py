@@ -22,6 +22,7 @@ from ray_jobs.measuring import Task, measure
 from rlhf import settings as settings_tree
 from rlhf.durable import replace_folder
 from rlhf.evaluation import kept, regression, standing
+from rlhf.evaluation.cooling import as_served
 from rlhf.evaluation.measured import Measured
 from rlhf.evaluation.report import report
 from rlhf.store import Store, open_store
@@ -96,6 +97,7 @@ def _keep(store: Store, plan: Plan, measured: list[Measured]) -> int:
                     "seed": settings.seed,
                     "bootstrap": settings.evaluation.bootstrap,
                     "sampling": settings.sampling.model_dump(),
+                    "temperatures": _temperatures(plan),
                     "evaluation": settings.evaluation.model_dump(),
                 },
                 report=told,
@@ -139,9 +141,18 @@ def _notes(plan: Plan, answers: list[list[Measured]]) -> list[str]:
     wanted = plan.request.prompts
     if wanted and len(plan.asked) < wanted:
         notes.append(f"There are only {len(plan.asked)} prompts.")
+    if set(_temperatures(plan)) != {plan.settings.sampling.temperature}:
+        served = zip(plan.contestants, _temperatures(plan), strict=True)
+        told = ", ".join(f"{one.name} at {at:g}" for one, at in served)
+        notes.append(f"Answers are drawn at the temperature at which each is served: {told}.")
     if len({one.base for one in plan.contestants}) > 1:
         notes.append("The checkpoints have different bases; KL is counted from each one's own.")
     return notes
+
+
+def _temperatures(plan: Plan) -> list[float]:
+    sampling = plan.settings.sampling
+    return [as_served(one.figures, sampling).temperature for one in plan.policies]
 
 
 def _regression(plan: Plan, measured: list[Measured]) -> dict[str, Any]:

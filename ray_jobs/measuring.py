@@ -18,6 +18,7 @@ from ray_jobs.answering import CHUNK, Mind, Question, threads_per_worker
 from ray_jobs.cluster import start_actors
 from ray_jobs.examining import HOLDOUT, Examiner
 from rlhf import registry
+from rlhf.evaluation.cooling import as_served
 from rlhf.evaluation.measured import Asked, Measured
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.text import prompt_ids, response_ids
@@ -53,7 +54,8 @@ class Measurer(Examiner):
     def draw(
         self, role: str, questions: Sequence[Question], references: Sequence[str | None], seed: int
     ) -> list[Drawn]:
-        """Answer with `role`; KL from its base, and how likely it finds the known answers."""
+        """Answer with `role`, as it is served; KL from its base as that usually answers, and how
+        likely it finds the known answers."""
         answers = self.answer(role, questions, seed)
         prompts = [prompt_ids(self.tokenizer, q.messages, self.mind.sampling) for q in questions]
         known = [
@@ -62,11 +64,14 @@ class Measurer(Examiner):
         ]
         with torch.no_grad():
             ids, mask, response = self._together(prompts, [one.ids for one in answers])
-            temperature = self.mind.sampling.temperature
             hidden, trunk = self.roles.hidden_and_trunk(role, ids, mask)
-            ours = response_logprobs(self.roles, hidden, ids, response, temperature)
+            ours = response_logprobs(
+                self.roles, hidden, ids, response, self.mind.way(role).temperature
+            )
             hidden = self.roles.hidden(None, ids, mask, trunk)
-            base = response_logprobs(self.roles, hidden, ids, response, temperature)
+            base = response_logprobs(
+                self.roles, hidden, ids, response, self.mind.sampling.temperature
+            )
             nll, tokens = self._reference_nll(role, prompts, known)
         kl = k1(ours, base).sum(dim=1)
         columns = zip(answers, kl.tolist(), nll.tolist(), tokens.tolist(), strict=True)
@@ -156,7 +161,10 @@ def _actors(
         ensemble = registry.checkpoint_path(home, reward.digest)
         roles |= {name: str(ensemble / name) for name in (*reward.lineage["members"], HOLDOUT)}
     workers = settings.ray.workers
-    mind, threads = Mind(base, roles, settings.sampling), threads_per_worker(workers)
+    ways = {
+        _role(who): as_served(one.figures, settings.sampling) for who, one in enumerate(policies)
+    }
+    mind, threads = Mind(base, roles, settings.sampling, ways), threads_per_worker(workers)
     return start_actors(Measurer, workers, lambda _: (mind, threads))
 
 

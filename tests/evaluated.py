@@ -70,9 +70,8 @@ def kept_evaluation(store: Store, report: dict[str, Any], *, contests: int = 0) 
             queue_contest(
                 tx,
                 one.id,
-                Entry(OLD, f"old {one.id}", True, 2),
-                Entry(NEW, f"new {one.id}", True, 2),
-                sampling={},
+                Entry(OLD, f"old {one.id}", True, 2, {}),
+                Entry(NEW, f"new {one.id}", True, 2, {}),
                 priority=1.0,
                 seed=0,
             )

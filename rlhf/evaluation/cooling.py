@@ -6,12 +6,13 @@ cooler, it slips less. Too cool, some policies repeat themselves: those temperat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from rlhf.evaluation import intervals
-from rlhf.settings import Gate
+from rlhf.settings import Gate, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ def serving_temperature(
     best = max(sound, key=lambda one: fmean(one.holdout))
     liked = (one for one in sound if not _falls_short(one, best, resamples=resamples, seed=seed))
     return max(one.temperature for one in liked)
+
+
+def as_served(figures: Mapping[str, Any], usual: Sampling) -> Sampling:
+    """How a checkpoint with these figures answers its users."""
+    found = figures.get("temperature")
+    return usual if found is None else usual.model_copy(update={"temperature": found})
 
 
 def _as_sound(one: AtTemperature, usual: AtTemperature, limits: Gate) -> bool:

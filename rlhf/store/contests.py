@@ -29,6 +29,8 @@ class Entry:
     text: str
     finished: bool
     tokens: int
+    sampling: dict[str, Any]
+    """How it was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,6 @@ def queue_contest(
     first: Entry,
     second: Entry,
     *,
-    sampling: dict[str, Any],
     priority: float,
     seed: int,
 ) -> int:
@@ -68,7 +69,7 @@ def queue_contest(
     """
     entries = [first, second]
     random.Random(f"{seed}/{prompt_id}").shuffle(entries)
-    low, high = sorted(_response(tx, prompt_id, one, sampling) for one in entries)
+    low, high = sorted(_response(tx, prompt_id, one) for one in entries)
     table = schema.comparisons
     there = select(table.c.id).where(
         table.c.response_lo == low, table.c.response_hi == high, table.c.purpose == PURPOSE
@@ -127,7 +128,7 @@ def _told(tx: Connection, *which: ColumnElement[bool]) -> list[Contest]:
     return told
 
 
-def _response(tx: Connection, prompt_id: int, one: Entry, sampling: dict[str, Any]) -> int:
+def _response(tx: Connection, prompt_id: int, one: Entry) -> int:
     before = comparisons.responses_of(tx, one.checkpoint, PURPOSE, prompt_id=prompt_id)
     known = next((told.id for told in before if told.text == one.text), None)
     return known or comparisons.add_response(
@@ -135,7 +136,7 @@ def _response(tx: Connection, prompt_id: int, one: Entry, sampling: dict[str, An
         prompt_id=prompt_id,
         text=one.text,
         checkpoint=one.checkpoint,
-        sampling=sampling,
+        sampling=one.sampling,
         finished=one.finished,
         tokens=one.tokens,
         purpose=PURPOSE,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rlhf.home import make_home
-from rlhf.store import comparisons, evaluations, open_store
+from rlhf.store import checkpoints, comparisons, evaluations, open_store
 from tests.published import add_noise
 from tests.seeded import hired, judged, leased
 
@@ -32,11 +32,15 @@ def evaluated(home: Path, *words: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new home on the starter, with a second checkpoint."""
+    """A new home on the starter, with a second checkpoint that is served cooler."""
     folder = make_home(tmp_path_factory.mktemp("evaluated") / "home")
     opening = [sys.executable, "-m", "ray_jobs.opening", "--home", str(folder)]
     subprocess.run(opening, check=True)
-    add_noise(folder)
+    noise = add_noise(folder)
+    store = open_store(folder)
+    with store.write() as tx:
+        checkpoints.add_figures(tx, noise, {"temperature": 0.5})
+    store.close()
     return folder
 
 
@@ -71,7 +75,12 @@ def test_people_compare_two_checkpoints_and_the_same_evaluation_counts_their_ver
     with store.read() as tx:
         asked = [comparisons.comparison(tx, one) for one in told["people"]["contests"]]
         row = evaluations.evaluation(tx, told["evaluation"])
+        sides = [one.response_lo for one in asked] + [one.response_hi or 0 for one in asked]
+        drawn = [comparisons.response(tx, side) for side in sides]
     store.close()
+    v0, v1 = row.checkpoints
+    assert {(one.checkpoint, one.sampling["temperature"]) for one in drawn} == {(v0, 1), (v1, 0.5)}
+    assert any("v0 (champion) at 1, v1 at 0.5" in note for note in told["notes"])
     assert {one.purpose for one in asked} == {"contest"}
     assert row.checkpoints == [one["digest"] for one in told["checkpoints"]]
     again = evaluated(home, "--show", told["evaluation"])

@@ -39,9 +39,10 @@ def published(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return registry.checkpoint_path(home, digest)
 
 
-def drawn(base: Path, published: Path, *, longest: int = 12) -> list[Drawn]:
-    sampling = Sampling(max_new_tokens=longest, temperature=0.7)
-    measurer = Measurer(Mind(str(base), {"policy-0": str(published)}, sampling), threads=1)
+def drawn(base: Path, published: Path, *, served: float = 0.7) -> list[Drawn]:
+    sampling = Sampling(max_new_tokens=12, temperature=0.7)
+    ways = {"policy-0": sampling.model_copy(update={"temperature": served})}
+    measurer = Measurer(Mind(str(base), {"policy-0": str(published)}, sampling, ways), threads=1)
     return measurer.draw(
         "policy-0",
         [Question(n, 0, [{"role": "user", "content": text}]) for n, (text, _) in enumerate(ASKED)],
@@ -87,11 +88,12 @@ def test_perplexity_is_the_one_of_plain_transformers(tiny_llama: Path, published
     assert ours.count == 3
 
 
+@pytest.mark.parametrize("served", [0.7, 0.4])
 def test_kl_is_the_difference_of_both_models_log_probabilities(
-    tiny_llama: Path, published: Path
+    tiny_llama: Path, published: Path, served: float
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
-    seen = drawn(tiny_llama, published)
+    seen = drawn(tiny_llama, published, served=served)
     plain = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
     tuned = PeftModel.from_pretrained(
         AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32), str(published)
@@ -103,9 +105,9 @@ def test_kl_is_the_difference_of_both_models_log_probabilities(
         prompt = tokenizer(before, add_special_tokens=False).input_ids
         ids = torch.tensor([[*prompt, *one.ids]])
         summed = []
-        for model in (tuned, plain):
+        for model, temperature in ((tuned, served), (plain, 0.7)):
             with torch.no_grad():
-                logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1] / 0.7
+                logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1] / temperature
             told = torch.log_softmax(logits, dim=-1)
             summed.append(float(told.gather(1, ids[0, len(prompt) :, None]).sum()))
         assert one.measured.kl == pytest.approx(summed[0] - summed[1], abs=1e-3)

@@ -24,9 +24,8 @@ def contested(store: Store, count: int) -> list[int]:
             queue_contest(
                 tx,
                 one.id,
-                Entry(OLD, f"old {one.id}", True, 3),
-                Entry(NEW, f"new {one.id}", True, 3),
-                sampling={"temperature": 1.0},
+                Entry(OLD, f"old {one.id}", True, 3, {"temperature": 1.0}),
+                Entry(NEW, f"new {one.id}", True, 3, {"temperature": 0.5}),
                 priority=2.5,
                 seed=0,
             )
