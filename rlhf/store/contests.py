@@ -91,8 +91,9 @@ def contests(tx: Connection, ids: Sequence[int]) -> list[Contest]:
 
 
 def between(tx: Connection, round_id: int, one: str, other: str) -> list[Contest]:
-    """A round's own comparisons of two checkpoints, which also teach reward models."""
-    known = _told(tx, schema.comparisons.c.round_id == round_id)
+    """A round's own comparisons of two checkpoints, which also teach reward models; no repeats."""
+    table = schema.comparisons
+    known = _told(tx, table.c.round_id == round_id, table.c.repeat_of.is_(None))
     return [each for each in known if {each.first, each.second} == {one, other}]
 
 

@@ -79,13 +79,16 @@ def pairs(tx: Connection) -> None:
             )
             for digest in (CHAMPION, REFUSED)
         ]
-        comparisons.add_comparison(tx, prompt.id, *sides, purpose="train", round_id=2)
+        one = comparisons.add_comparison(
+            tx, prompt.id, *sides, purpose="train", round_id=2, priority=1.0
+        )
+    comparisons.add_comparison(tx, prompt.id, *sides, purpose="repeat", round_id=2, repeat_of=one)
 
 
 def rate(store: Store, wins: int) -> None:
-    """Of all pairs, `wins` go to the refused candidate and the others to the champion."""
+    """Of all pairs, `wins` go to the refused candidate and the others, as a repeat, do not."""
     (annotator,) = hired(store, "maria")
-    for number in range(ASKED):
+    for number in range(ASKED + 1):
         lease = leased(store, annotator)
         wanted = REFUSED if number < wins else CHAMPION
         with store.write() as tx:
