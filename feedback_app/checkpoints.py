@@ -26,7 +26,7 @@ FIGURES = {
     "kl": "KL",
     "length": "length",
     "perplexity": "perplexity",
-    "temperature": "served at",
+    "temperature": "temp.",
 }
 """Figure of a checkpoint -> heading of its column."""
 
