@@ -48,6 +48,8 @@ from tests.benchmarks._study_yardstick import COOLER
 OURS = "ours"
 REACHED = 0.75
 """Gold win rate to which the methods race by the clock."""
+SURE = 2.0
+"""Standard errors by which gold must fall to have fallen."""
 
 
 def main() -> None:
@@ -169,6 +171,12 @@ def _seconds(rounds: Sequence[dict[str, Any]], until: float | None = None) -> fl
     return spent
 
 
+def _fall(before: dict[str, float], after: dict[str, float]) -> float:
+    """In gold, in standard errors of the difference."""
+    error = math.hypot(before["gold_error"], after["gold_error"])
+    return (before["gold"] - after["gold"]) / error
+
+
 def goals(told: Told, start: Start) -> list[Goal]:
     cells = told.get(OURS, {})
     ours = list(cells.values())
@@ -178,17 +186,20 @@ def goals(told: Told, start: Start) -> list[Goal]:
     served = {seed: _served(rounds[-1]) for seed, rounds in cells.items()}
     as_served = fmean(one["win_rate"] for one in served.values())
     far = max(one["kl"] for one in served.values())
-    fell = sum(
-        after["promoted"] and after["worth"]["gold"] < before["worth"]["gold"]
+    falls = [
+        _fall(before["worth"], after["worth"])
         for one in ours
         for before, after in pairwise(one)
-    )
+        if after["promoted"]
+    ]
+    fell, surely = sum(fall > 0 for fall in falls), sum(fall > SURE for fall in falls)
     held = [
         Goal(
             "gold win rate of the final champion, as served", as_served, ">= 0.90", as_served >= 0.9
         ),
         Goal("... drawn at temperature 1 as the starter", won, ">= 0.90", won >= 0.9),
         Goal("promotions to a champion of lower gold", fell, "0", fell == 0),
+        Goal("... lower by more than two standard errors", surely, "0", surely == 0),
         Goal("KL of the final champion, worst seed", far, "<= 10", far <= 10),
     ]
     for name in ("repeated_sentences", "empty"):
