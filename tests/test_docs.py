@@ -62,6 +62,7 @@ def test_the_page_on_learning_says_what_the_study_found() -> None:
     for part in (
         study.table(told, start),
         study.by_round(told),
+        study.by_temperature(told, start),
         goal_table(study.goals(told, start)),
     ):
         assert part in page, "python -m tests.benchmarks.study --found --cells docs/study"
