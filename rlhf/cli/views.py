@@ -15,7 +15,7 @@ from rlhf.store import checkpoints, people
 
 SHORT = 12
 """Characters of a digest that are shown."""
-FIGURES = ("win_rate", "kl", "length", "perplexity", "temperature")
+FIGURES = ("win_rate", "kl", "length", "temperature")
 """Figures of a policy that have a column; JSON has them all."""
 
 
