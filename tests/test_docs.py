@@ -66,3 +66,11 @@ def test_the_page_on_learning_says_what_the_study_found() -> None:
         goal_table(study.goals(told, start)),
     ):
         assert part in page, "python -m tests.benchmarks.study --found --cells docs/study"
+
+
+def test_the_quick_study_tells_of_temperatures_what_it_measured() -> None:
+    told, start = found(ROOT / "docs" / "study")
+    for rounds in told["TRL DPO"].values():
+        rounds[-1]["cooler"] = {}
+    known = study.by_temperature(told, {seed: {**one, "cooler": {}} for seed, one in start.items()})
+    assert {line.split(" | ")[0] for line in known.splitlines()[2:]} == {"| ours"}

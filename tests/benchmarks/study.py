@@ -136,7 +136,7 @@ def by_temperature(told: Told, start: Start) -> str:
     lines.append("|" + "---|" * (len(names) + 3))
     last = {method: {s: r[-1] for s, r in by_seed.items()} for method, by_seed in told.items()}
     for method, by_seed in {"the starter": start, **last}.items():
-        known = [one for one in by_seed.values() if "cooler" in one]
+        known = [one for one in by_seed.values() if one.get("cooler")]
         ways = {each: [one["cooler"][each] for one in known] for each in map(str, COOLER)}
         if any(one.get("temperature") for one in known):
             chosen = sorted({f"{one['temperature']:g}" for one in known}, reverse=True)
