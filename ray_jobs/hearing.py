@@ -11,7 +11,7 @@ from typing import Any
 
 from rlhf import champion
 from rlhf.evaluation import gate
-from rlhf.evaluation.winrate import win_rate
+from rlhf.evaluation.people import preferred
 from rlhf.rounds import State
 from rlhf.settings import Settings
 from rlhf.store import Connection, checkpoints, contests, events, rounds
@@ -32,12 +32,8 @@ def hear(tx: Connection, current: rounds.Round, settings: Settings) -> dict[str,
     made_in = checkpoints.checkpoint(tx, refused).round_id
     if not told or made_in is None:
         return None
-    said = win_rate(
-        [one.outcome(refused) for one in told],
-        [0.0] * len(told),
-        resamples=settings.evaluation.bootstrap,
-        seed=current.seed,
-    )
+    resamples = settings.evaluation.bootstrap
+    said = preferred(told, refused, resamples=resamples, seed=current.seed)
     seen = gate.Evaluation.from_json(rounds.round_(tx, made_in).evaluation)
     verdict = gate.hear(seen, said, settings.gate)
     heard = {"candidate": refused, "passed": verdict.passed, "reasons": list(verdict.reasons)}

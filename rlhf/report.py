@@ -88,15 +88,16 @@ def _start(tx: Connection, digest: str, known: list[rounds.Round]) -> dict[str, 
 def _round(tx: Connection, one: rounds.Round) -> dict[str, Any]:
     done = {name: rounds.step(tx, one.id, name) for name in State}
     manifest = done[State.MANIFEST]
+    frozen = (manifest.output if manifest else None) or {}
     reward = done[State.REWARD]
     return {
         "round": one.id,
         "state": one.state,
         "promoted": one.state == State.PROMOTED,
         "reasons": list((one.decision or {}).get("reasons", [])),
-        "heard": manifest.output.get("heard") if manifest and manifest.output else None,
+        "heard": frozen.get("heard"),
         "error": one.error,
-        "ratings": manifest.output["ratings"] if manifest and manifest.output else 0,
+        "ratings": frozen.get("ratings", 0),
         "reward_model": _reward(reward.output["report"]) if reward and reward.output else None,
         "policy": _policy(tx, one) if one.evaluation else None,
         "seconds": {

@@ -97,23 +97,27 @@ def _within(seen: Evaluation, limits: Gate) -> list[tuple[bool, str]]:
 
 
 def _preferred(people: WinRate, limits: Gate) -> tuple[bool, str]:
-    passed = people.low > limits.min_win_rate
-    verb = "is above" if passed else "is not above"
-    return passed, (
+    return _above(
+        people.low,
         f"people preferred the candidate in {people.rate:.0%} of {people.count} comparisons with "
-        f"the champion ({people.low:.0%} to {people.high:.0%}); the lower end {verb} "
-        f"{limits.min_win_rate:.0%}"
+        f"the champion ({people.low:.0%} to {people.high:.0%})",
+        limits,
     )
 
 
 def _wins(seen: Evaluation, limits: Gate) -> tuple[bool, str]:
-    passed = seen.win_rate_low > limits.min_win_rate
-    verb = "is above" if passed else "is not above"
-    return passed, (
+    return _above(
+        seen.win_rate_low,
         f"by the hold-out reward model, the candidate wins {seen.win_rate:.0%} of "
-        f"{seen.prompts} prompts ({seen.win_rate_low:.0%} to {seen.win_rate_high:.0%}); "
-        f"the lower end {verb} {limits.min_win_rate:.0%}"
+        f"{seen.prompts} prompts ({seen.win_rate_low:.0%} to {seen.win_rate_high:.0%})",
+        limits,
     )
+
+
+def _above(low: float, said: str, limits: Gate) -> tuple[bool, str]:
+    passed = low > limits.min_win_rate
+    verb = "is above" if passed else "is not above"
+    return passed, f"{said}; the lower end {verb} {limits.min_win_rate:.0%}"
 
 
 def _near(seen: Evaluation, limits: Gate) -> tuple[bool, str]:

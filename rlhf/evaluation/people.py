@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rlhf.evaluation.strength import strengths
-from rlhf.evaluation.winrate import win_rate
+from rlhf.evaluation.winrate import WinRate, win_rate
 from rlhf.store.contests import Contest
 
 
@@ -26,15 +26,12 @@ def by_people(
     rated = [one for one in told if one.preferred]
     outcomes = [(*_places(one, checkpoints), one.outcome(one.first)) for one in rated]
     rates = []
-    for pair in combinations(range(len(checkpoints)), 2):
-        won = [
-            outcome if (first, second) == pair else -outcome
-            for first, second, outcome in outcomes
-            if {first, second} == set(pair)
-        ]
-        if won:
-            rate = win_rate(won, [0.0] * len(won), resamples=resamples, seed=seed)
-            rates.append({"first": pair[0], "second": pair[1], **asdict(rate)})
+    for first, second in combinations(range(len(checkpoints)), 2):
+        both = {checkpoints[first], checkpoints[second]}
+        mine = [one for one in rated if {one.first, one.second} == both]
+        if mine:
+            rate = preferred(mine, checkpoints[first], resamples=resamples, seed=seed)
+            rates.append({"first": first, "second": second, **asdict(rate)})
     wins = np.zeros((len(outcomes), len(checkpoints), len(checkpoints)))
     for row, (first, second, outcome) in enumerate(outcomes):
         wins[row, first, second] = (np.sign(outcome) + 1) / 2
@@ -49,6 +46,12 @@ def by_people(
         if outcomes
         else None,
     }
+
+
+def preferred(told: Sequence[Contest], checkpoint: str, *, resamples: int, seed: int) -> WinRate:
+    """How often people preferred one of the two checkpoints of rated contests; ties count half."""
+    outcomes = [one.outcome(checkpoint) for one in told]
+    return win_rate(outcomes, [0.0] * len(outcomes), resamples=resamples, seed=seed)
 
 
 def _places(one: Contest, checkpoints: Sequence[str]) -> tuple[int, int]:
