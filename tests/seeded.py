@@ -107,15 +107,20 @@ def rated(store: Store, annotator_id: int) -> ratings.Saved:
 
 
 def judged(
-    store: Store, lease: queue.Lease, annotator_id: int, now: float | None = None
+    store: Store,
+    lease: queue.Lease,
+    annotator_id: int,
+    now: float | None = None,
+    *,
+    preferred: int | None = None,
 ) -> ratings.Saved:
-    """A verdict for the left answer of a lease."""
+    """A verdict for one answer of a lease; None: for the left one."""
     with store.write() as tx:
         return ratings.record_rating(
             tx,
             lease_id=lease.lease_id,
             submission_id=lease.submission_id,
             annotator_id=annotator_id,
-            verdict=ratings.Verdict(lease.left.response_id, 2),
+            verdict=ratings.Verdict(preferred or lease.left.response_id, 2),
             now=now,
         )

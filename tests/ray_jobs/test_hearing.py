@@ -13,9 +13,9 @@ from ray_jobs.controller import Service, run
 from rlhf.champion import promote
 from rlhf.rounds import State
 from rlhf.settings import Settings
-from rlhf.store import Connection, Store, checkpoints, comparisons, prompts, ratings, rounds
+from rlhf.store import Connection, Store, checkpoints, comparisons, prompts, rounds
 from tests.rlhf.evaluation.test_policy_gate import WINNER
-from tests.seeded import hired, leased
+from tests.seeded import hired, judged, leased
 
 CHAMPION, REFUSED = "a" * 64, "b" * 64
 ASKED = 40
@@ -91,16 +91,10 @@ def rate(store: Store, wins: int) -> None:
     for number in range(ASKED + 1):
         lease = leased(store, annotator)
         wanted = REFUSED if number < wins else CHAMPION
-        with store.write() as tx:
+        with store.read() as tx:
             sides = (lease.left.response_id, lease.right.response_id)
             (best,) = (one for one in sides if comparisons.response(tx, one).checkpoint == wanted)
-            ratings.record_rating(
-                tx,
-                lease_id=lease.lease_id,
-                submission_id=lease.submission_id,
-                annotator_id=annotator,
-                verdict=ratings.Verdict(best, 2),
-            )
+        judged(store, lease, annotator, preferred=best)
 
 
 def heard(home: Path, store: Store) -> tuple[str | None, rounds.Round, dict[str, Any] | None]:
