@@ -36,7 +36,7 @@ COMPARISONS = 300
 ANNOTATORS = 4
 WINDOW = 3
 """Iterations over which proxy and gold are averaged to call a policy hacked."""
-JUDGED, JUDGED_SEED = 512, 8_000_000
+JUDGED, JUDGED_SEED = 256, 8_000_000
 """Held-out prompts that every iteration's policy answers for gold."""
 HOLDOUT_OF = 3
 """Every third comparison trains the hold-out model alone, where there is one."""
@@ -57,7 +57,7 @@ class Course:
     """Variance of the returns that the value explains."""
     seconds: list[float]
     gold: list[float]
-    """Of the policy after the iteration, on held-out prompts."""
+    """Of the policy after every judged iteration, on held-out prompts."""
     liked: list[float]
     """Score of the same answers by the reward model that PPO does not see."""
     start: float
@@ -80,7 +80,7 @@ class Course:
         """Share of the largest gain in gold on the way that the kept policy lacks.
 
         Of means over as many iterations as the stops look at: the highest of 80 single figures,
-        each with an error of 0.05, lies 0.1 above the policy's own by luck.
+        each with an error of 0.07, lies 0.15 above the policy's own by luck.
         """
         ends = range(stops.WINDOW, len(self.gold) + 1)
         means = {end: fmean(self.gold[end - stops.WINDOW : end]) for end in ends}
@@ -95,10 +95,13 @@ def course(
     *,
     seed: int,
     lora: LoRA | None = None,
+    pessimism: float = Reward().pessimism,
+    judged: int | None = None,
 ) -> Course:
     """All iterations of PPO against the reward models in `folders`, watched by gold.
 
     A folder named "holdout" watches; the product's stop rules are asked, and end nothing here.
+    `judged`: how many of the last policies gold sees, None for all.
     """
     torch.manual_seed(seed)
     roles = RoleModel(load_base(starter.MODEL_PATH), load_tokenizer(starter.MODEL_PATH))
@@ -107,15 +110,15 @@ def course(
         roles.load_role(name, folder)
     members = sorted(set(folders) - {HOLDOUT})
     add_value(roles, ppo.value_layout, members[0])
-    pessimism = Reward().pessimism
     learner = Learner(roles, ppo, SAMPLING, members=members, pessimism=pessimism, seed=seed)
-    judged = prompts("heldout", JUDGED, JUDGED_SEED + seed)
+    held_out = prompts("heldout", JUDGED, JUDGED_SEED + seed)
+    unjudged = 0 if judged is None else ppo.iterations - judged
     history: list[dict[str, float]] = []
     golds: list[float] = []
     liked: list[float] = []
     seconds: list[float] = []
     stopped, kept, best = None, ppo.iterations, float("-inf")
-    start, _ = _judge(roles, None, judged, seed, watched=False)
+    start, _ = _judge(roles, None, held_out, seed, watched=False)
     for iteration in range(ppo.iterations):
         began = time.perf_counter()
         batch = [asked[(iteration * ppo.rollouts + i) % len(asked)] for i in range(ppo.rollouts)]
@@ -129,9 +132,10 @@ def course(
         if HOLDOUT in folders:
             figures["objective/holdout"] = float(learner.scorer.scores(HOLDOUT, shard).mean())
         history.append(figures)
-        marks, score = _judge(roles, POLICY, judged, seed, watched=HOLDOUT in folders)
-        golds.append(marks)
-        liked.append(score)
+        if iteration >= unjudged:
+            marks, score = _judge(roles, POLICY, held_out, seed, watched=HOLDOUT in folders)
+            golds.append(marks)
+            liked.append(score)
         if HOLDOUT in folders and stopped is None:
             recent = fmean(one["objective/holdout"] for one in history[-SMOOTHING:])
             if len(history) >= SMOOTHING and recent > best:
@@ -153,12 +157,12 @@ def course(
 
 
 def _judge(
-    roles: RoleModel, role: str | None, judged: Sequence[WorldPrompt], seed: int, *, watched: bool
+    roles: RoleModel, role: str | None, asked: Sequence[WorldPrompt], seed: int, *, watched: bool
 ) -> tuple[float, float]:
     """(gold, score by the hold-out; NaN without one) of a role's answers, on average."""
-    drawn = _answers(roles, role, judged, seed, 9)
+    drawn = _answers(roles, role, asked, seed, 9)
     marks = fmean(
-        gold(one.messages, one.meta, said.text) for one, said in zip(judged, drawn, strict=True)
+        gold(one.messages, one.meta, said.text) for one, said in zip(asked, drawn, strict=True)
     )
     if not watched:
         return marks, float("nan")

@@ -17,8 +17,6 @@ from tests.benchmarks._study_yardstick import COOLER, cooler, worth
 
 PEERS = {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
 METHODS = (*_study_ours.VARIANTS, *PEERS)
-OUR_OWN = _study_ours.VARIANTS | _study_ours.LEFT_OUT
-KNOWN = (*METHODS, *_study_ours.LEFT_OUT)
 WORK = Path("build/study")
 TRL = "trl==1.12.0"
 
@@ -59,9 +57,9 @@ QUICK = Form(
 
 
 def found(cells: Path, rounds: int = FULL.rounds) -> tuple[Told, Start]:
-    """What a folder of finished cells tells, in the order of KNOWN."""
+    """What a folder of finished cells tells, in the order of METHODS."""
     told: Told = {}
-    for method, seed in product(KNOWN, FULL.seeds):
+    for method, seed in product(METHODS, FULL.seeds):
         file = cells / f"{_name(method, seed)}-{rounds}.json"
         if file.is_file():
             told.setdefault(method, {})[seed] = json.loads(file.read_text())
@@ -73,8 +71,8 @@ def cell(method: str, seed: int, work: Path, cells: Path, form: Form) -> list[di
 
     def run() -> Any:
         mine = work / _name(method, seed)
-        if method in OUR_OWN:
-            lines = f"{form.settings}{OUR_OWN[method]}\n"
+        if method in _study_ours.VARIANTS:
+            lines = f"{form.settings}{_study_ours.VARIANTS[method]}\n"
             return _study_ours.run(lines, seed, mine, form.rounds, form.votes)
         trainer = PEERS[method]
         trl = _old_trl(work) if trainer == "ppo" else Path()

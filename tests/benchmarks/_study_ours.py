@@ -24,18 +24,6 @@ VARIANTS = {
 }
 """Name -> settings beside the seed and the number of ratings."""
 
-LEFT_OUT = {
-    "ours, mean of the members": "reward.pessimism = 0.0",
-    "ours, pairs drawn uniformly": "feedback.active_share = 0.0",
-    "ours, lambda 0.95": "ppo.lam = 0.95",
-    "ours, rollouts as cool as answers": "ppo.rollout_temperature = 1.0",
-    "ours, a constant KL weight": 'ppo.kl_target = "none"',
-    "ours, a value of its own": 'ppo.value_layout = "adapter"',
-    "ours, half the rate": "ppo.learning_rate = 5e-4",
-    "ours, half the iterations": "ppo.iterations = 40",
-}
-"""The same with one part of ours set back, to see what it contributes."""
-
 
 def run(settings: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
     """Every round's figures, with these lines of `rlhf.toml`; one that was stopped goes on."""

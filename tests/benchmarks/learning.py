@@ -2,24 +2,25 @@
 
     python -m tests.benchmarks.learning [--quick] [--seeds N ...] [--work FOLDER] [--json FILE]
 
-Naive: one reward model, no KL, no penalty for an answer without an end, a high learning rate and
-twice the rollouts (chosen on seeds 100 to 104). Hacked means that within 20 iterations the proxy
-has risen by one standard deviation of the start while gold has fallen below the start.
-Careful: the product's own ensemble, pessimism, KL control and rates, a round's whole length. Two
-more have one of these taken away: without KL, and with a single reward model. All learn from the
-same ratings of the same simulated annotators, and a hold-out reward model that learned from others
-watches: the product's stop rules are asked after every iteration, and the policy that they would
-have kept is compared with the best one on the way. How far gold and the hold-out's opinion of the
-same answers rank every iteration's policy alike is told as well.
+Naive: one reward model, no KL, no penalty for an answer without an end, a high learning rate,
+twice the rollouts, and lambda and temperature as PPO mostly has them (chosen on seeds 100 to 104).
+Hacked means that within 20 iterations the proxy has risen by one standard deviation of the start
+while gold has fallen below the start. Careful: the product's own ensemble, pessimism, KL control
+and rates, a round's whole length. Two more have one of these taken away: without KL, and with a
+single reward model. All learn from the same ratings of the same simulated annotators, and a
+hold-out reward model that learned from others watches: the product's stop rules are asked after
+every iteration, and the policy that they would have kept is compared with the best one on the way.
+How far gold and the hold-out's opinion of the same answers rank every iteration's policy alike is
+told as well.
 
-FOLDER keeps every finished seed, so that a run that was stopped goes on.
+FOLDER keeps every finished course, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -42,6 +43,8 @@ NAIVE = PPO(
     kl_coef=0.0,
     kl_target=None,
     missing_eos_penalty=0.0,
+    lam=0.95,
+    rollout_temperature=1.0,
     learning_rate=3e-3,
     value_layout="adapter",
     value_learning_rate=2e-3,
@@ -51,7 +54,7 @@ NAIVE = PPO(
     approx_kl_stop=10.0,
 )
 NO_KL = PPO(kl_coef=0.0, kl_target=None)
-COURSES = {"naive": (1, NAIVE), "careful": (3, PPO()), "no KL": (3, NO_KL), "single": (1, PPO())}
+COURSES = {"careful": (3, PPO()), "no KL": (3, NO_KL), "single": (1, PPO()), "naive": (1, NAIVE)}
 """Reward models that PPO sees, and how it is set."""
 
 
@@ -59,13 +62,13 @@ def main() -> None:
     """Run every seed and say whether the world keeps its promise."""
     flags = parser(__doc__ or "")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
-    flags.add_argument("--work", type=Path, default=WORK, help=f"finished seeds; else {WORK}")
+    flags.add_argument("--work", type=Path, default=WORK, help=f"finished courses; else {WORK}")
     asked = flags.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
     seeds = asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS)
     figures: dict[str, Any] = {}
     for seed in seeds:
-        figures[str(seed)] = once(asked.work / f"{seed}.json", partial(study, seed))
+        figures[str(seed)] = study(seed, asked.work)
         for name, one in figures[str(seed)].items():
             print(
                 f"seed {seed} {name:8} {len(one['gold'])} iterations  "
@@ -103,20 +106,24 @@ def main() -> None:
     finish("learning", figures, goals, asked.json)
 
 
-def study(seed: int) -> dict[str, dict[str, Any]]:
-    """Rate, train, run every course of one seed, and tell what each left."""
+def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
+    """What every course of one seed left; those that `work` holds are read."""
     asked = prompts("train", 2 * COMPARISONS, seed)
-    rows = rated(asked[:COMPARISONS], seed)
     with tempfile.TemporaryDirectory(prefix="learning-") as scratch:
-        folders = {
-            members: reward_models(
-                Path(scratch) / str(members), rows, asked, members=members, seed=seed, watched=True
-            )
-            for members in sorted({members for members, _ in COURSES.values()})
-        }
+
+        @cache
+        def trained(members: int) -> dict[str, Path]:
+            folder = Path(scratch) / str(members)
+            rows = rated(asked[:COMPARISONS], seed)
+            return reward_models(folder, rows, asked, members=members, seed=seed, watched=True)
+
+        def run(name: str) -> dict[str, Any]:
+            members, ppo = COURSES[name]
+            return _plain(course(trained(members), asked, ppo, seed=seed))
+
         return {
-            name: _plain(course(folders[members], asked, ppo, seed=seed))
-            for name, (members, ppo) in COURSES.items()
+            name: once(work / f"{name.replace(' ', '-')}-{seed}.json", partial(run, name))
+            for name in COURSES
         }
 
 

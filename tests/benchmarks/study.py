@@ -31,7 +31,6 @@ from scipy.stats import t as student
 from tests.benchmarks._record import Goal, finish, parser
 from tests.benchmarks._study_cells import (
     FULL,
-    KNOWN,
     METHODS,
     PEERS,
     QUICK,
@@ -57,7 +56,7 @@ def main() -> None:
     flags = parser(__doc__ or "")
     flags.add_argument("--work", type=Path, default=WORK, help=f"homes and models; else {WORK}")
     flags.add_argument("--cells", type=Path, help="finished cells; else WORK/cells")
-    flags.add_argument("--methods", nargs="+", choices=KNOWN, help=f"else {', '.join(METHODS)}")
+    flags.add_argument("--methods", nargs="+", choices=METHODS, help=f"else {', '.join(METHODS)}")
     flags.add_argument("--seeds", nargs="+", type=int, help="only these")
     flags.add_argument("--found", action="store_true", help="only tell what CELLS has")
     flags.add_argument(
