@@ -1,4 +1,7 @@
-"""One real round, small: Ray, TRL, PPO, evaluation, promotion; twice, once without gold."""
+"""One real round, small: Ray, TRL, PPO, evaluation, promotion; and again, killed and without gold.
+
+Killed means `kill -9` of everything, in every state of the round; then the same command again.
+"""
 
 from __future__ import annotations
 
@@ -21,29 +24,39 @@ from rlhf.store import (
     metrics,
     open_store,
     prompts,
+    ratings,
     rounds,
     schema,
 )
-from tests.live_service import SMALL
+from tests.live_service import SMALL, in_state, rate_everything, wait_for
+from tests.live_service import Service as UpService
+
+PATIENCE_S = 300.0
 
 NO_GOLD = """
 import sys
+from pathlib import Path
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name == "rlhf.starter.gold":
             raise ImportError("gold was removed for this test")
 
-sys.meta_path.insert(0, Refuse())
+if b"feedback_app" not in Path("/proc/self/cmdline").read_bytes():
+    sys.meta_path.insert(0, Refuse())
 """
-"""A `sitecustomize` that takes gold away from every process started with it."""
+"""A `sitecustomize` that takes gold away from every process but the one that shows it."""
 
 
 def one_round(home: Path) -> Store:
-    """Open a home and go to the second round's comparisons; a small crew rates the first's."""
+    """Open a home and go to the second round's comparisons; a small crew rates the first's.
+
+    The operator's account comes before the crew's, as with `rlhf up`.
+    """
     make_home(home)
     (home / "rlhf.toml").write_text(SMALL)
     supervisor.prepare(home, None)
+    supervisor.sign_in_link(home, "http://nobody")
     store = open_store(home, load_settings(home).database)
     members = crew.hire(store, 2, 0)
 
@@ -147,18 +160,60 @@ def test_people_are_asked_about_warmer_answers_of_a_tuned_model(
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.timeout(600)
-def test_without_gold_the_same_round_makes_the_same_model_and_the_same_decision(
+@pytest.mark.timeout(1800)
+def test_killed_in_every_state_and_without_gold_it_ends_as_it_did_and_repeats_no_finished_step(
     finished: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(NO_GOLD)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    store = one_round(tmp_path / "home")
-    with store.read() as tx:
-        blind = rounds.round_(tx, 1)
-    store.close()
+    with UpService(tmp_path / "home") as service:
+        service.start()
+        before: dict[str, float] = {}
+        saved: set[int] = set()
+        store: Store | None = None
+        for state in STEPS:
+            while store is None:
+                store = opened(service)
+            wait_for(store, in_state(1, state), PATIENCE_S)
+            if state is State.COLLECTING:
+                assert rate_everything(store) > 0
+            assert service.kill() == []
+            now, kept = steps_done(store), rated(store)
+            assert {name: now[name] for name in before} == before
+            assert saved <= kept
+            before, saved = now, kept
+            service.start()
+        assert store is not None
+        wait_for(store, in_state(1, State.PROMOTED), PATIENCE_S)
+        now = steps_done(store)
+        assert {name: now[name] for name in before} == before
+        assert set(now) == {str(step) for step in STEPS}
+        assert rated(store) == saved
+        assert service.kill() == []
+        with store.read() as tx:
+            killed = rounds.round_(tx, 1)
+        store.close()
     with finished[1].read() as tx:
-        seeing = rounds.round_(tx, 1)
-    assert blind.evaluation == seeing.evaluation
-    assert blind.decision == seeing.decision
-    assert blind.candidate == seeing.candidate
+        whole = rounds.round_(tx, 1)
+    assert killed.evaluation == whole.evaluation
+    assert killed.decision == whole.decision
+    assert killed.candidate == whole.candidate
+
+
+def opened(service: UpService) -> Store | None:
+    """The store as soon as the service has made it."""
+    return service.store() if (service.home / "rlhf.db").exists() else None
+
+
+def steps_done(store: Store) -> dict[str, float]:
+    """Step of round 1 -> when it was finished."""
+    with store.read() as tx:
+        steps = {name: rounds.step(tx, 1, name) for name in STEPS}
+    return {
+        str(name): step.finished_at for name, step in steps.items() if step and step.finished_at
+    }
+
+
+def rated(store: Store) -> set[int]:
+    with store.read() as tx:
+        return {one.id for one in ratings.current_ratings(tx)}
