@@ -203,8 +203,8 @@ def reward_models(
     folder: Path,
     rows: list[Preference],
     asked: Sequence[WorldPrompt],
+    settings: Reward,
     *,
-    members: int,
     seed: int,
     lora: LoRA | None = None,
     watched: bool = False,
@@ -221,10 +221,11 @@ def reward_models(
     apart = tuple(row for row in rows if watched and row.prompt_id % HOLDOUT_OF == 0)
     learned = tuple(row for row in rows if row not in apart)
     own = {
-        f"reward-{number}": derived(seed, f"reward-{number}") % 2**31 for number in range(members)
+        f"reward-{number}": derived(seed, f"reward-{number}") % 2**31
+        for number in range(settings.members)
     }
     parts = {
-        name: subsample(learned, drawn) if members > 1 else (learned, ())
+        name: subsample(learned, drawn) if settings.members > 1 else (learned, ())
         for name, drawn in own.items()
     }
     if watched:
@@ -236,7 +237,7 @@ def reward_models(
             Job(name, sampled, missed, own[name]),
             (),
             folder / name,
-            settings=Reward(),
+            settings=settings,
             lora=lora or LoRA(),
             sampling=SAMPLING,
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from rlhf.settings import PPO, LoRA, ValueLayout
+from rlhf.settings import PPO, LoRA, Reward, ValueLayout
 from rlhf.starter.world import prompts
 from tests.benchmarks._course import COMPARISONS, Course, course, rated, reward_models
 from tests.benchmarks._record import finish, parser
@@ -58,7 +58,7 @@ def study(seed: int) -> dict[str, Course]:
     with tempfile.TemporaryDirectory(prefix="layouts-") as scratch:
         for depth, lora in DEPTHS.items():
             folder = Path(scratch) / depth
-            folders = reward_models(folder, rows, asked, members=3, seed=seed, lora=lora)
+            folders = reward_models(folder, rows, asked, Reward(), seed=seed, lora=lora)
             for value in VALUES:
                 ppo = PPO(iterations=ITERATIONS, value_layout=value)
                 told[f"{depth}, value {value}"] = course(folders, asked, ppo, seed=seed, lora=lora)

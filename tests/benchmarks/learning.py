@@ -2,16 +2,16 @@
 
     python -m tests.benchmarks.learning [--quick] [--seeds N ...] [--work FOLDER] [--json FILE]
 
-Naive: one reward model, no KL, no penalty for an answer without an end, a high learning rate,
-twice the rollouts, and lambda and temperature as PPO mostly has them (chosen on seeds 100 to 104).
-Hacked means that within 20 iterations the proxy has risen by one standard deviation of the start
-while gold has fallen below the start. Careful: the product's own ensemble, pessimism, KL control
-and rates, a round's whole length. Two more have one of these taken away: without KL, and with a
-single reward model. All learn from the same ratings of the same simulated annotators, and a
-hold-out reward model that learned from others watches: the product's stop rules are asked after
-every iteration, and the policy that they would have kept is compared with the best one on the way.
-How far gold and the hold-out's opinion of the same answers rank every iteration's policy alike is
-told as well.
+Naive: one reward model, trained at ten times the product's rate, no KL, no penalty for an answer
+without an end, a high learning rate, twice the rollouts, and lambda and temperature as PPO mostly
+has them (chosen on seeds 100 to 104). Hacked means that within 20 iterations the proxy has risen by
+one standard deviation of the start while gold has fallen below the start. Careful: the product's
+own ensemble, pessimism, KL control and rates, a round's whole length. Two more have one of these
+taken away: without KL, and with a single reward model. All learn from the same ratings of the same
+simulated annotators, and a hold-out reward model that learned from others watches: the product's
+stop rules are asked after every iteration, and the policy that they would have kept is compared
+with the best one on the way. How far gold and the hold-out's opinion of the same answers rank every
+iteration's policy alike is told as well.
 
 FOLDER keeps every finished course, so that a run that was stopped goes on.
 """
@@ -27,7 +27,7 @@ from typing import Any
 
 from scipy.stats import spearmanr
 
-from rlhf.settings import PPO
+from rlhf.settings import PPO, Reward
 from rlhf.starter.world import prompts
 from tests.benchmarks._course import COMPARISONS, WINDOW, Course, course, rated, reward_models
 from tests.benchmarks._record import Goal, finish, once, parser
@@ -54,8 +54,13 @@ NAIVE = PPO(
     approx_kl_stop=10.0,
 )
 NO_KL = PPO(kl_coef=0.0, kl_target=None)
-COURSES = {"careful": (3, PPO()), "no KL": (3, NO_KL), "single": (1, PPO()), "naive": (1, NAIVE)}
-"""Reward models that PPO sees, and how it is set."""
+COURSES = {
+    "careful": (Reward(), PPO()),
+    "no KL": (Reward(), NO_KL),
+    "single": (Reward(members=1), PPO()),
+    "naive": (Reward(members=1, learning_rate=1e-3), NAIVE),
+}
+"""How the reward models that PPO sees are trained, and how PPO is set."""
 
 
 def main() -> None:
@@ -112,14 +117,14 @@ def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="learning-") as scratch:
 
         @cache
-        def trained(members: int) -> dict[str, Path]:
-            folder = Path(scratch) / str(members)
+        def trained(reward: Reward) -> dict[str, Path]:
+            folder = Path(tempfile.mkdtemp(dir=scratch))
             rows = rated(asked[:COMPARISONS], seed)
-            return reward_models(folder, rows, asked, members=members, seed=seed, watched=True)
+            return reward_models(folder, rows, asked, reward, seed=seed, watched=True)
 
         def run(name: str) -> dict[str, Any]:
-            members, ppo = COURSES[name]
-            return _plain(course(trained(members), asked, ppo, seed=seed))
+            reward, ppo = COURSES[name]
+            return _plain(course(trained(reward), asked, ppo, seed=seed))
 
         return {
             name: once(work / f"{name.replace(' ', '-')}-{seed}.json", partial(run, name))

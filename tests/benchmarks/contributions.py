@@ -1,0 +1,138 @@
+"""What does each part of ours contribute to what PPO learns? One at a time is set back.
+
+    python -m tests.benchmarks.contributions [--quick] [--seeds N ...] [--work FOLDER]
+                                             [--json FILE]
+
+On each tuning seed simulated annotators rate once. From the reward models of those ratings PPO
+learns as the product does, and then again with one part set back: everything else, the votes and
+the reward models too, stays the same, so that the difference in gold is that part's. Gold, which
+nothing here learns from, is the mean of the last iterations' policies.
+
+FOLDER keeps every finished course, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from rlhf.settings import PPO, Reward
+from rlhf.starter.world import prompts
+from tests.benchmarks._course import COMPARISONS, course, rated, reward_models
+from tests.benchmarks._record import finish, once, parser
+
+SEEDS, QUICK_SEEDS = (100, 101, 102), (100,)
+LAST = 5
+"""Policies whose gold is averaged: 1,280 answers."""
+WORK = Path("build/contributions")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The product's own, but for what is said."""
+
+    ppo: PPO = field(default_factory=PPO)
+    reward: Reward = field(default_factory=Reward)
+
+
+OURS = "ours"
+WAYS = {
+    OURS: Way(),
+    "one reward model": Way(reward=Reward(members=1)),
+    "the mean of the members": Way(reward=Reward(pessimism=0.0)),
+    "no KL": Way(PPO(kl_coef=0.0, kl_target=None)),
+    "a constant KL weight": Way(PPO(kl_target=None)),
+    "no penalty for an answer without an end": Way(PPO(missing_eos_penalty=0.0)),
+    "lambda 0.95": Way(PPO(lam=0.95)),
+    "rollouts as cool as answers": Way(PPO(rollout_temperature=1.0)),
+    "a value with an adapter of its own": Way(PPO(value_layout="adapter")),
+    "no steps for the value alone": Way(PPO(value_warmup=0)),
+    "half the rate": Way(PPO(learning_rate=PPO().learning_rate / 2)),
+    "half the iterations": Way(PPO(iterations=PPO().iterations // 2)),
+}
+
+
+def main() -> None:
+    """Learn in every way on every seed; print how far each ends from ours."""
+    flags = parser(__doc__ or "")
+    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    flags.add_argument("--work", type=Path, default=WORK, help=f"finished courses; else {WORK}")
+    asked = flags.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    seen: dict[str, list[dict[str, Any]]] = {}
+    for seed in asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS):
+        for name, one in study(seed, asked.work).items():
+            seen.setdefault(name, []).append(one)
+            print(
+                f"seed {seed} {name:40} gold {one['start']:+.2f} -> {ended(one):+.2f}  "
+                f"KL {one['kl'][-1]:.1f}  {fmean(one['seconds'][1:]):.2f} s",
+                flush=True,
+            )
+    finish("contributions", table(seen), [], asked.json)
+
+
+def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
+    """Courses of all ways on the ratings of one seed; those that `work` holds are read."""
+    asked = prompts("train", 2 * COMPARISONS, seed)
+    with tempfile.TemporaryDirectory(prefix="contributions-") as scratch:
+
+        @cache
+        def trained(reward: Reward) -> dict[str, Path]:
+            folder = Path(tempfile.mkdtemp(dir=scratch))
+            rows = rated(asked[:COMPARISONS], seed)
+            return reward_models(folder, rows, asked, reward, seed=seed)
+
+        def run(way: Way) -> dict[str, Any]:
+            return asdict(
+                course(
+                    trained(way.reward),
+                    asked,
+                    way.ppo,
+                    seed=seed,
+                    pessimism=way.reward.pessimism,
+                    judged=LAST,
+                )
+            )
+
+        return {
+            name: once(work / f"{name.replace(' ', '-')}-{seed}.json", partial(run, way))
+            for name, way in WAYS.items()
+        }
+
+
+def ended(one: dict[str, Any]) -> float:
+    """Gold at the end."""
+    return fmean(one["gold"])
+
+
+def table(seen: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Print the ways as Markdown, with the standard error of their difference from ours."""
+    print("\n| set back | gold at the end | less ours | KL | s per iteration |")
+    print("|---|---|---|---|---|")
+    figures = {}
+    for name, courses in seen.items():
+        less = [ended(one) - ended(own) for one, own in zip(courses, seen[OURS], strict=True)]
+        error = stdev(less) / math.sqrt(len(less)) if len(less) > 1 else None
+        row = {
+            "gold": fmean(map(ended, courses)),
+            "less_ours": fmean(less),
+            "standard_error": error,
+            "kl": fmean(one["kl"][-1] for one in courses),
+            "seconds": fmean(fmean(one["seconds"][1:]) for one in courses),
+        }
+        figures[name] = row | {"courses": courses}
+        told = f"{row['less_ours']:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+        print(
+            f"| {name} | {row['gold']:.2f} | {'' if name == OURS else told} "
+            f"| {row['kl']:.1f} | {row['seconds']:.2f} |"
+        )
+    return figures
+
+
+if __name__ == "__main__":
+    main()
