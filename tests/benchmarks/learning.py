@@ -90,7 +90,7 @@ def main() -> None:
     )
     near = {
         name: sum(one[name]["missed"] <= NEAR_PEAK for one in figures.values())
-        for name in ("naive", "no KL", "single")
+        for name in ("no KL", "single")
     }
     ranked = fmean(one["careful"]["rank_correlation"] for one in figures.values())
     every, most = len(seeds), len(seeds) - (len(seeds) > 1)
