@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -197,6 +199,20 @@ def rated(asked: Sequence[WorldPrompt], seed: int) -> list[Preference]:
                 )
             )
     return rows
+
+
+def trained_once(
+    scratch: Path, asked: Sequence[WorldPrompt], seed: int, *, watched: bool = False
+) -> Callable[[Reward], dict[str, Path]]:
+    """Trains reward models on one crew's ratings when they are first asked for (reward_models)."""
+
+    @cache
+    def trained(settings: Reward) -> dict[str, Path]:
+        folder = Path(tempfile.mkdtemp(dir=scratch))
+        rows = rated(asked[:COMPARISONS], seed)
+        return reward_models(folder, rows, asked, settings, seed=seed, watched=watched)
+
+    return trained
 
 
 def reward_models(

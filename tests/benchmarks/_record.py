@@ -57,7 +57,7 @@ def goal_table(goals: Sequence[Goal]) -> str:
 
 
 def finish(name: str, figures: dict[str, Any], goals: Sequence[Goal], file: Path | None) -> None:
-    """Print the goals as a table and write everything to `file`."""
+    """Print the goals, where there are any, as a table and write everything to `file`."""
     record = {
         "name": name,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -66,6 +66,7 @@ def finish(name: str, figures: dict[str, Any], goals: Sequence[Goal], file: Path
         "figures": figures,
         "goals": [asdict(goal) for goal in goals],
     }
-    print(f"\n{goal_table(goals)}")
+    if goals:
+        print(f"\n{goal_table(goals)}")
     if file is not None:
         file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

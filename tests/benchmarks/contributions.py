@@ -16,14 +16,14 @@ from __future__ import annotations
 import math
 import tempfile
 from dataclasses import asdict, dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from rlhf.settings import PPO, Reward
 from rlhf.starter.world import prompts
-from tests.benchmarks._course import COMPARISONS, course, rated, reward_models
+from tests.benchmarks._course import COMPARISONS, course, trained_once
 from tests.benchmarks._record import finish, once, parser
 
 SEEDS, QUICK_SEEDS = (100, 101, 102), (100,)
@@ -80,12 +80,7 @@ def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
     """Courses of all ways on the ratings of one seed; those that `work` holds are read."""
     asked = prompts("train", 2 * COMPARISONS, seed)
     with tempfile.TemporaryDirectory(prefix="contributions-") as scratch:
-
-        @cache
-        def trained(reward: Reward) -> dict[str, Path]:
-            folder = Path(tempfile.mkdtemp(dir=scratch))
-            rows = rated(asked[:COMPARISONS], seed)
-            return reward_models(folder, rows, asked, reward, seed=seed)
+        trained = trained_once(Path(scratch), asked, seed)
 
         def run(way: Way) -> dict[str, Any]:
             return asdict(

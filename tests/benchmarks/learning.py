@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -29,7 +29,7 @@ from scipy.stats import spearmanr
 
 from rlhf.settings import PPO, Reward
 from rlhf.starter.world import prompts
-from tests.benchmarks._course import COMPARISONS, WINDOW, Course, course, rated, reward_models
+from tests.benchmarks._course import COMPARISONS, WINDOW, Course, course, trained_once
 from tests.benchmarks._record import Goal, finish, once, parser
 
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
@@ -115,12 +115,7 @@ def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
     """What every course of one seed left; those that `work` holds are read."""
     asked = prompts("train", 2 * COMPARISONS, seed)
     with tempfile.TemporaryDirectory(prefix="learning-") as scratch:
-
-        @cache
-        def trained(reward: Reward) -> dict[str, Path]:
-            folder = Path(tempfile.mkdtemp(dir=scratch))
-            rows = rated(asked[:COMPARISONS], seed)
-            return reward_models(folder, rows, asked, reward, seed=seed, watched=True)
+        trained = trained_once(Path(scratch), asked, seed, watched=True)
 
         def run(name: str) -> dict[str, Any]:
             reward, ppo = COURSES[name]
