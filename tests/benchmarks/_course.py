@@ -207,10 +207,13 @@ def trained_once(
     """Trains reward models on one crew's ratings when they are first asked for (reward_models)."""
 
     @cache
+    def rows() -> list[Preference]:
+        return rated(asked[:COMPARISONS], seed)
+
+    @cache
     def trained(settings: Reward) -> dict[str, Path]:
         folder = Path(tempfile.mkdtemp(dir=scratch))
-        rows = rated(asked[:COMPARISONS], seed)
-        return reward_models(folder, rows, asked, settings, seed=seed, watched=watched)
+        return reward_models(folder, rows(), asked, settings, seed=seed, watched=watched)
 
     return trained
 

@@ -31,6 +31,21 @@ def parser(doc: str) -> argparse.ArgumentParser:
     return flags
 
 
+def resumable(doc: str, work: Path, kept: str) -> argparse.Namespace:
+    """What was asked of a benchmark that goes on where it was stopped; `kept` lies in its WORK."""
+    flags = parser(doc)
+    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
+    flags.add_argument("--work", type=Path, default=work, help=f"{kept}; else {work}")
+    asked = flags.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    return asked
+
+
+def cell_name(name: str, seed: int) -> str:
+    """A method's, course's or way's name as part of a file's."""
+    return f"{name.replace(' ', '-').replace(',', '')}-{seed}"
+
+
 def once(file: Path, make: Callable[[], Any]) -> Any:
     """What `make` gives, as plain values; from the file, where it was made before."""
     if not file.is_file():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import _study_ours, _study_peers
-from tests.benchmarks._record import once
+from tests.benchmarks._record import cell_name, once
 from tests.benchmarks._study_yardstick import COOLER, cooler, worth
 
 PEERS = {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
@@ -60,7 +60,7 @@ def found(cells: Path, rounds: int = FULL.rounds) -> tuple[Told, Start]:
     """What a folder of finished cells tells, in the order of METHODS."""
     told: Told = {}
     for method, seed in product(METHODS, FULL.seeds):
-        file = cells / f"{_name(method, seed)}-{rounds}.json"
+        file = cells / f"{cell_name(method, seed)}-{rounds}.json"
         if file.is_file():
             told.setdefault(method, {})[seed] = json.loads(file.read_text())
     return told, starters(told, cells, FULL)
@@ -70,7 +70,7 @@ def cell(method: str, seed: int, work: Path, cells: Path, form: Form) -> list[di
     """Every round of a method on a seed; what was finished before is read."""
 
     def run() -> Any:
-        mine = work / _name(method, seed)
+        mine = work / cell_name(method, seed)
         if method in _study_ours.VARIANTS:
             lines = f"{form.settings}{_study_ours.VARIANTS[method]}\n"
             return _study_ours.run(lines, seed, mine, form.rounds, form.votes)
@@ -80,7 +80,7 @@ def cell(method: str, seed: int, work: Path, cells: Path, form: Form) -> list[di
         rounds[-1]["cooler"] = cooler(_study_peers.adapter(mine, form.rounds), seed, form.cooler)
         return rounds
 
-    told: list[dict[str, Any]] = once(cells / f"{_name(method, seed)}-{form.rounds}.json", run)
+    told: list[dict[str, Any]] = once(cells / f"{cell_name(method, seed)}-{form.rounds}.json", run)
     return told
 
 
@@ -96,10 +96,6 @@ def _starter(seed: int, cells: Path, form: Form) -> dict[str, Any]:
 
     told: dict[str, Any] = once(cells / f"starter-{seed}.json", run)
     return told
-
-
-def _name(method: str, seed: int) -> str:
-    return f"{method.replace(' ', '-').replace(',', '')}-{seed}"
 
 
 def _old_trl(work: Path) -> Path:

@@ -28,7 +28,7 @@ from reward.splits import Job
 from rlhf.models.roles import RoleModel
 from rlhf.settings import Reward
 from rlhf.starter.world import prompts
-from tests.benchmarks._record import Goal, finish, once, parser
+from tests.benchmarks._record import Goal, finish, once, resumable
 from tests.benchmarks._reward_models import Numbers, scored, train, untouched
 from tests.benchmarks._starter_pairs import Answered, Raters, answered, noise_free
 
@@ -48,11 +48,7 @@ WORK = Path("build/asking")
 
 def main() -> None:
     """Run every way that is not there yet, and tell what active asking saves."""
-    flags = parser(__doc__ or "")
-    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
-    flags.add_argument("--work", type=Path, default=WORK, help=f"finished ways; else {WORK}")
-    asked = flags.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
+    asked = resumable(__doc__ or "", WORK, "finished ways")
     seeds = asked.seeds or (SEEDS[:1] if asked.quick else SEEDS)
     known = answered(prompts("heldout", HELDOUT_PROMPTS, 0), ANSWERS, 0)
     clear = [row for row in noise_free(known, PAIRS, 0) if row.margin >= CLEAR][:JUDGED]

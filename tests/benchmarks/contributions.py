@@ -24,7 +24,7 @@ from typing import Any
 from rlhf.settings import PPO, Reward
 from rlhf.starter.world import prompts
 from tests.benchmarks._course import COMPARISONS, course, trained_once
-from tests.benchmarks._record import finish, once, parser
+from tests.benchmarks._record import cell_name, finish, once, resumable
 
 SEEDS, QUICK_SEEDS = (100, 101, 102), (100,)
 LAST = 5
@@ -38,13 +38,14 @@ class Way:
 
     ppo: PPO = field(default_factory=PPO)
     reward: Reward = field(default_factory=Reward)
+    pessimism: float = Reward().pessimism
 
 
 OURS = "ours"
 WAYS = {
     OURS: Way(),
     "one reward model": Way(reward=Reward(members=1)),
-    "the mean of the members": Way(reward=Reward(pessimism=0.0)),
+    "the mean of the members": Way(pessimism=0.0),
     "no KL": Way(PPO(kl_coef=0.0, kl_target=None)),
     "a constant KL weight": Way(PPO(kl_target=None)),
     "no penalty for an answer without an end": Way(PPO(missing_eos_penalty=0.0)),
@@ -59,11 +60,7 @@ WAYS = {
 
 def main() -> None:
     """Learn in every way on every seed; print how far each ends from ours."""
-    flags = parser(__doc__ or "")
-    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
-    flags.add_argument("--work", type=Path, default=WORK, help=f"finished courses; else {WORK}")
-    asked = flags.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
+    asked = resumable(__doc__ or "", WORK, "finished courses")
     seen: dict[str, list[dict[str, Any]]] = {}
     for seed in asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS):
         for name, one in study(seed, asked.work).items():
@@ -89,13 +86,13 @@ def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
                     asked,
                     way.ppo,
                     seed=seed,
-                    pessimism=way.reward.pessimism,
+                    pessimism=way.pessimism,
                     judged=LAST,
                 )
             )
 
         return {
-            name: once(work / f"{name.replace(' ', '-')}-{seed}.json", partial(run, way))
+            name: once(work / f"{cell_name(name, seed)}.json", partial(run, way))
             for name, way in WAYS.items()
         }
 

@@ -30,7 +30,7 @@ from scipy.stats import spearmanr
 from rlhf.settings import PPO, Reward
 from rlhf.starter.world import prompts
 from tests.benchmarks._course import COMPARISONS, WINDOW, Course, course, trained_once
-from tests.benchmarks._record import Goal, finish, once, parser
+from tests.benchmarks._record import Goal, cell_name, finish, once, resumable
 
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 ITERATIONS = 20
@@ -65,11 +65,7 @@ COURSES = {
 
 def main() -> None:
     """Run every seed and say whether the world keeps its promise."""
-    flags = parser(__doc__ or "")
-    flags.add_argument("--seeds", nargs="+", type=int, help="only these")
-    flags.add_argument("--work", type=Path, default=WORK, help=f"finished courses; else {WORK}")
-    asked = flags.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
+    asked = resumable(__doc__ or "", WORK, "finished courses")
     seeds = asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS)
     figures: dict[str, Any] = {}
     for seed in seeds:
@@ -90,7 +86,7 @@ def main() -> None:
     )
     near = {
         name: sum(one[name]["missed"] <= NEAR_PEAK for one in figures.values())
-        for name in ("no KL", "single")
+        for name in ("naive", "no KL", "single")
     }
     ranked = fmean(one["careful"]["rank_correlation"] for one in figures.values())
     every, most = len(seeds), len(seeds) - (len(seeds) > 1)
@@ -119,10 +115,10 @@ def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
 
         def run(name: str) -> dict[str, Any]:
             reward, ppo = COURSES[name]
-            return _plain(course(trained(reward), asked, ppo, seed=seed))
+            return asdict(course(trained(reward), asked, ppo, seed=seed))
 
         return {
-            name: once(work / f"{name.replace(' ', '-')}-{seed}.json", partial(run, name))
+            name: _plain(Course(**once(work / f"{cell_name(name, seed)}.json", partial(run, name))))
             for name in COURSES
         }
 

@@ -195,6 +195,7 @@ def test_killed_in_every_state_and_without_gold_it_ends_as_it_did_and_repeats_no
         store.close()
     with finished[1].read() as tx:
         whole = rounds.round_(tx, 1)
+    assert killed.state == whole.state
     assert killed.evaluation == whole.evaluation
     assert killed.decision == whole.decision
     assert killed.candidate == whole.candidate
