@@ -14,21 +14,29 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ray_jobs import comparisons, evaluation_round, ppo_round, reward_round
 from ray_jobs.step import Result, Step
 from rlhf import settings as settings_tree
-from rlhf.errors import RLHFError, Superseded
+from rlhf.errors import RLHFError, Superseded, UsageError
 from rlhf.rounds import State, after
 from rlhf.store import events, open_store, rounds
 
 SUPERSEDED = 3
 
-WORK: dict[State, Callable[[Step], Result]] = {
-    State.COMPARISONS: comparisons.run,
-    State.REWARD: reward_round.run,
-    State.PPO: ppo_round.run,
-    State.EVALUATION: evaluation_round.run,
-}
+
+def work(state: State) -> Callable[[Step], Result]:
+    """What computes the step; no other step's libraries are imported."""
+    match state:
+        case State.COMPARISONS:
+            from ray_jobs.comparisons import run
+        case State.REWARD:
+            from ray_jobs.reward_round import run
+        case State.PPO:
+            from ray_jobs.ppo_round import run
+        case State.EVALUATION:
+            from ray_jobs.evaluation_round import run
+        case _:
+            raise UsageError(f"{state} is nothing that a runner does")
+    return run
 
 
 def run_step(home: Path, round_id: int, state: State, fence: int) -> None:
@@ -45,7 +53,7 @@ def run_step(home: Path, round_id: int, state: State, fence: int) -> None:
         settings=settings_tree.settings_from(current.settings, origin=f"round {round_id}"),
     )
     step.owned()
-    result = WORK[state](step)
+    result = work(state)(step)
     with store.write() as tx:
         result.write(tx)
         done = rounds.finish_step(tx, round_id, state, fence, result.output) and rounds.advance(

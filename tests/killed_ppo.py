@@ -19,8 +19,10 @@ from rlhf.store import Store, metrics, open_store, rounds
 from tests.live_service import LOOK_S, SMALL
 
 ITERATIONS = 6
-SETTINGS = SMALL.replace("iterations = 4", f"iterations = {ITERATIONS}").replace(
-    "rollouts = 8\nminibatch = 8\nepochs = 1", "rollouts = 12\nminibatch = 4\nepochs = 2"
+SETTINGS = (
+    SMALL.replace("iterations = 4", f"iterations = {ITERATIONS}")
+    .replace("rollouts = 8\nminibatch = 8\nepochs = 1", "rollouts = 12\nminibatch = 4\nepochs = 2")
+    .replace("workers = 1", "workers = 2")
 )
 
 

@@ -39,6 +39,8 @@ value_warmup = 1
 [evaluation]
 prompts = 12
 bootstrap = 200
+[ray]
+workers = 1
 [gate]
 min_preferences = 1
 min_accuracy = 0.0
@@ -47,7 +49,7 @@ max_kl = 1000.0
 max_length_drift = 100.0
 max_repetition = 1.0
 """
-"""A round of seconds whose gates let everything through."""
+"""A round of seconds whose gates let everything through; most of them go into starting workers."""
 
 
 class Service:
