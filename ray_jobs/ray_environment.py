@@ -21,6 +21,9 @@ KEPT_MEMORY = {
 """Freed memory stays in the process, in huge pages: every step asks for the same sizes again, and
 what went back to the kernel would come again page by page (tests/benchmarks/README.md)."""
 
+KEPT_IDLE_MS = 600_000
+"""An idle worker is kept for the step's next task: what it has imported took it seconds."""
+
 
 def private_environment(home: Path) -> dict[str, str]:
     """Variables of a driver whose cluster is its own: a token, no telemetry, quick to notice.
@@ -33,6 +36,7 @@ def private_environment(home: Path) -> dict[str, str]:
         "RAY_AUTH_TOKEN_PATH": str(_token_file(home)),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+        "RAY_idle_worker_killing_time_threshold_ms": str(KEPT_IDLE_MS),
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }

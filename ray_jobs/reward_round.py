@@ -7,16 +7,19 @@ again. Normalisation needs answers of the reference; the base draws them here.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import ray
 
-from ray_jobs.answering import Answerer, Mind, Question, ask_all, threads_per_worker
-from ray_jobs.cluster import cluster, gpu_share, start_actors
+from ray_jobs.answering import CHUNK, Answerer, Mind, Question, threads_per_worker
+from ray_jobs.answering import Answer as Drawn
+from ray_jobs.cluster import cluster, gpu_share
 from ray_jobs.meter import Meter
 from ray_jobs.step import Result, Step
 from reward import annotators, ensemble, preferences, splits
@@ -142,21 +145,30 @@ def _train(step: Step, jobs: tuple[Job, ...], plan: splits.Plan) -> list[MemberR
     task: Any = ray.remote(_train_task).options(
         num_cpus=step.settings.ray.reward_cpus, num_gpus=gpu_share(len(jobs))
     )
-    meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
     threads = max(1, int(step.settings.ray.reward_cpus))
-    waiting = [
-        task.remote(
-            step.base, job, plan.unseen(job.name), step.folder, step.settings, threads, meter
-        )
-        for job in jobs
-    ]
+    return _together(
+        step,
+        f"training {len(jobs)} reward models",
+        lambda meter: [
+            task.remote(
+                step.base, job, plan.unseen(job.name), step.folder, step.settings, threads, meter
+            )
+            for job in jobs
+        ],
+    )
+
+
+def _together(step: Step, what: str, start: Callable[[Any], list[Any]]) -> list[Any]:
+    """The results of tasks that run at the same time and tell a meter how far they are."""
+    meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
+    waiting = start(meter)
     pending = list(waiting)
     while pending:
         _, pending = ray.wait(pending, num_returns=len(pending), timeout=LOOK_S)
         done, total = ray.get(meter.told.remote())
-        step.progress(done, max(total, 1), f"training {len(jobs)} reward models")
-    reports: list[MemberReport] = ray.get(waiting)
-    return reports
+        step.progress(done, max(total, 1), what)
+    results: list[Any] = ray.get(waiting)
+    return results
 
 
 def _train_task(
@@ -197,10 +209,6 @@ def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ..
     workers = step.settings.ray.workers
     with step.store.read() as tx:
         asked = prompts.pick_fixed(tx, "train", REFERENCE_ANSWERS, step.round.seed)
-    untouched = registry.checkpoint_path(step.home, step.round.start_checkpoint)
-    mind = Mind(step.base, {"policy": str(untouched)}, step.settings.sampling)
-    threads = threads_per_worker(workers)
-    actors = start_actors(Answerer, workers, lambda _: (mind, threads))
     few = asked[:BEST_OF_PROMPTS]
     questions = [Question(one.id, 0, one.messages) for one in asked]
     questions += [
@@ -208,12 +216,19 @@ def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ..
         for one in few
         for sample in range(1, BEST_OF_ANSWERS + 1)
     ]
-    drawn = ask_all(
-        actors,
-        None,
-        questions,
-        step.round.seed,
-        lambda done, total: step.progress(done, total, "answers of the reference"),
+    untouched = registry.checkpoint_path(step.home, step.round.start_checkpoint)
+    mind = Mind(step.base, {"policy": str(untouched)}, step.settings.sampling)
+    task: Any = ray.remote(_answer_task).options(num_cpus=1, num_gpus=gpu_share(workers))
+    size = math.ceil(len(questions) / workers)
+    shares = [questions[at : at + size] for at in range(0, len(questions), size)]
+    threads = threads_per_worker(workers)
+    seed = step.round.seed
+    drawn = chain.from_iterable(
+        _together(
+            step,
+            "answers of the reference",
+            lambda meter: [task.remote(mind, share, seed, threads, meter) for share in shares],
+        )
     )
     messages = {prompt.id: prompt.messages for prompt in asked}
     answers = [Answer(messages[one.prompt_id], one.text, one.finished) for one in drawn]
@@ -221,6 +236,18 @@ def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ..
     return answers[: len(asked)], tuple(
         tuple(several[at : at + BEST_OF_ANSWERS]) for at in range(0, len(several), BEST_OF_ANSWERS)
     )
+
+
+def _answer_task(
+    mind: Mind, questions: Sequence[Question], seed: int, threads: int, meter: Any
+) -> list[Drawn]:
+    """Answers of the reference, in a Ray worker that may have trained a member before."""
+    answerer = Answerer(mind, threads)
+    drawn: list[Drawn] = []
+    for at in range(0, len(questions), CHUNK):
+        drawn += answerer.answer(None, questions[at : at + CHUNK], seed)
+        meter.tell.remote(str(questions[0]), len(drawn), len(questions))
+    return drawn
 
 
 def _assemble(

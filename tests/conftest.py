@@ -58,13 +58,15 @@ def installed_browser() -> Path | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Heavy tests go first, those of a file on one worker; browser tests need a browser."""
+    """Heavy tests go first, those of a file, or a named group, on one worker; browser tests need a
+    browser."""
     if installed_browser() is None:
         config.hook.pytest_deselected(items=[item for item in items if needs_browser(item)])
         items[:] = [item for item in items if not needs_browser(item)]
     for item in filter(is_heavy, items):
-        group = "browser" if needs_browser(item) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("xdist_group") is None:
+            group = "browser" if needs_browser(item) else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=is_heavy, reverse=True)
 
 

@@ -9,21 +9,22 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from ray_jobs import controller, crew, supervisor, tether
 from ray_jobs.ray_environment import private_environment
 from rlhf.home import make_home
 from rlhf.rounds import State
 from rlhf.settings import load_settings
-from rlhf.store import Store, metrics, open_store, rounds
+from rlhf.store import Store, metrics, open_store, rounds, schema
 from tests.live_service import LOOK_S, SMALL
 
 ITERATIONS = 6
-SETTINGS = (
-    SMALL.replace("iterations = 4", f"iterations = {ITERATIONS}")
-    .replace("rollouts = 8\nminibatch = 8\nepochs = 1", "rollouts = 12\nminibatch = 4\nepochs = 2")
-    .replace("workers = 1", "workers = 2")
-)
+LONGER = {
+    "ppo": {"iterations": ITERATIONS, "rollouts": 12, "minibatch": 4, "epochs": 2},
+    "ray": {"workers": 2},
+}
+"""What such a round has other than the small one: more to be killed in, by more processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,14 @@ def points(count: int, seed: int, *, pace: float) -> list[Point]:
 
 
 def before_ppo(home: Path) -> None:
-    """A home whose first round has its reward models and comes to PPO next."""
+    """A home whose first, small round has its reward models and comes to PPO next.
+
+    The operator's account comes before the crew's, as with `rlhf up`.
+    """
     make_home(home)
-    (home / "rlhf.toml").write_text(SETTINGS)
+    (home / "rlhf.toml").write_text(SMALL)
     supervisor.prepare(home, None)
+    supervisor.sign_in_link(home, "http://nobody")
     store = open_store(home, load_settings(home).database)
     members = crew.hire(store, 2, 0)
 
@@ -59,9 +64,22 @@ def before_ppo(home: Path) -> None:
     store.close()
 
 
-def copied(ready: Path, home: Path) -> None:
+def copied(ready: Path, home: Path) -> Path:
     """Another home with the same past, less the sockets of Ray's last session."""
     shutil.copytree(ready, home, ignore=shutil.ignore_patterns("ray"))
+    return home
+
+
+def longer(ready: Path, home: Path, **ppo: Any) -> Path:
+    """A copy of `ready` whose round is LONGER, with these settings of PPO besides."""
+    store = open_store(copied(ready, home))
+    with store.write() as tx:
+        plain = rounds.round_(tx, 1).settings
+        changed = {name: {**plain[name], **new} for name, new in LONGER.items()}
+        changed["ppo"] |= ppo
+        tx.execute(schema.rounds.update().values(settings={**plain, **changed}))
+    store.close()
+    return home
 
 
 def candidate(home: Path) -> str:
@@ -78,8 +96,7 @@ def candidate(home: Path) -> str:
 
 def candidate_after_a_kill(ready: Path, home: Path, point: Point) -> str:
     """The digest of a run on a copy of `ready` that was killed at `point` and started again."""
-    copied(ready, home)
-    return ended_after_a_kill(home, point)
+    return ended_after_a_kill(copied(ready, home), point)
 
 
 def ended_after_a_kill(home: Path, point: Point) -> str:

@@ -20,7 +20,10 @@ from rlhf.store import Store, open_store, rounds
 LOOK_S = 0.005
 """Seconds between two looks at the database: short, to meet states that last milliseconds."""
 
-SMALL = """
+ONE_WORKER = "[ray]\nworkers = 1\n"
+"""What a worker imports takes it longer than a test's few answers."""
+
+SMALL = f"""
 seed = 5
 [feedback]
 comparisons_per_round = 24
@@ -29,6 +32,7 @@ ratings_per_round = 24
 max_new_tokens = 24
 [reward]
 epochs = 1
+batch_size = 4
 heldout_share = 0.3
 [ppo]
 iterations = 4
@@ -39,9 +43,7 @@ value_warmup = 1
 [evaluation]
 prompts = 12
 bootstrap = 200
-[ray]
-workers = 1
-[gate]
+{ONE_WORKER}[gate]
 min_preferences = 1
 min_accuracy = 0.0
 min_win_rate = 0.0
@@ -49,7 +51,7 @@ max_kl = 1000.0
 max_length_drift = 100.0
 max_repetition = 1.0
 """
-"""A round of seconds whose gates let everything through; most of them go into starting workers."""
+"""A round of seconds whose gates let everything through."""
 
 
 class Service:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks._record import Goal, finish, parser
-from tests.killed_ppo import before_ppo, candidate, candidate_after_a_kill, copied, points
+from tests.killed_ppo import before_ppo, candidate, candidate_after_a_kill, copied, longer, points
 
 KILLS, QUICK_KILLS = 50, 5
 PACE_S = 1.0
@@ -23,10 +23,10 @@ def main() -> None:
     kills = points(QUICK_KILLS if asked.quick else KILLS, seed=1, pace=PACE_S)
     same = 0
     with tempfile.TemporaryDirectory(prefix="crash-") as scratch:
-        ready, whole = Path(scratch) / "ready", Path(scratch) / "whole"
-        before_ppo(ready)
-        copied(ready, whole)
-        expected = candidate(whole)
+        small, ready = Path(scratch) / "small", Path(scratch) / "ready"
+        before_ppo(small)
+        longer(small, ready)
+        expected = candidate(copied(ready, Path(scratch) / "whole"))
         for number, point in enumerate(kills, start=1):
             home = Path(scratch) / f"killed-{number}"
             got = candidate_after_a_kill(ready, home, point)

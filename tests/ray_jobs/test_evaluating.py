@@ -12,6 +12,7 @@ import pytest
 
 from rlhf.home import make_home
 from rlhf.store import checkpoints, comparisons, evaluations, open_store
+from tests.live_service import ONE_WORKER
 from tests.published import add_noise
 from tests.seeded import hired, judged, leased
 
@@ -34,6 +35,7 @@ def evaluated(home: Path, *words: object) -> dict[str, Any]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new home on the starter, with a second checkpoint that is served cooler."""
     folder = make_home(tmp_path_factory.mktemp("evaluated") / "home")
+    (folder / "rlhf.toml").write_text(ONE_WORKER)
     opening = [sys.executable, "-m", "ray_jobs.opening", "--home", str(folder)]
     subprocess.run(opening, check=True)
     noise = add_noise(folder)

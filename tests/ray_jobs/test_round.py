@@ -6,15 +6,15 @@ Killed means `kill -9` of everything, in every state of the round; then the same
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from ray_jobs import controller, crew, supervisor
+from ray_jobs import controller
 from ray_jobs.controller import Service
 from rlhf import registry
-from rlhf.home import make_home
 from rlhf.rounds import STEPS, State
 from rlhf.settings import load_settings
 from rlhf.store import (
@@ -28,10 +28,14 @@ from rlhf.store import (
     rounds,
     schema,
 )
-from tests.live_service import SMALL, in_state, rate_everything, wait_for
+from tests.killed_ppo import copied
 from tests.live_service import Service as UpService
+from tests.live_service import in_state, rate_everything, wait_for
+from tests.ray_jobs.conftest import ONE_ROUND
 
 PATIENCE_S = 300.0
+
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.xdist_group(ONE_ROUND)]
 
 NO_GOLD = """
 import sys
@@ -48,39 +52,24 @@ if b"feedback_app" not in Path("/proc/self/cmdline").read_bytes():
 """A `sitecustomize` that takes gold away from every process but the one that shows it."""
 
 
-def one_round(home: Path) -> Store:
-    """Open a home and go to the second round's comparisons; a small crew rates the first's.
-
-    The operator's account comes before the crew's, as with `rlhf up`.
-    """
-    make_home(home)
-    (home / "rlhf.toml").write_text(SMALL)
-    supervisor.prepare(home, None)
-    supervisor.sign_in_link(home, "http://nobody")
+@pytest.fixture(scope="module")
+def finished(
+    at_ppo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, Store]]:
+    """A home that has gone on to its second round's comparisons."""
+    home = copied(at_ppo, tmp_path_factory.mktemp("finished") / "home")
     store = open_store(home, load_settings(home).database)
-    members = crew.hire(store, 2, 0)
 
-    def ended(_: Service) -> bool:
+    def asking_again(_: Service) -> bool:
         with store.read() as tx:
             now = rounds.current_round(tx)
-        if now is None:
-            return False
-        if now.id == 1 and now.state == State.COLLECTING:
-            crew.rate_all(store, members, 0, limit=10_000)
-        return now.id > 1 and now.state == State.COLLECTING
+        return now is not None and now.id > 1 and now.state == State.COLLECTING
 
-    controller.run(Service(home=home, store=store, stopping=threading.Event()), until=ended)
-    return store
+    controller.run(Service(home=home, store=store, stopping=threading.Event()), until=asking_again)
+    yield home, store
+    store.close()
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
-    home = tmp_path_factory.mktemp("round") / "home"
-    return home, one_round(home)
-
-
-@pytest.mark.slow
-@pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, Store]) -> None:
     home, store = finished
@@ -116,8 +105,6 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
     assert served == told[State.EVALUATION]["temperature"]
 
 
-@pytest.mark.slow
-@pytest.mark.ray
 def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
     finished: tuple[Path, Store],
 ) -> None:
@@ -140,8 +127,6 @@ def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
     assert all("objective/holdout" in figures for _, figures in told)
 
 
-@pytest.mark.slow
-@pytest.mark.ray
 def test_people_are_asked_about_warmer_answers_of_a_tuned_model(
     finished: tuple[Path, Store],
 ) -> None:
@@ -158,8 +143,6 @@ def test_people_are_asked_about_warmer_answers_of_a_tuned_model(
     assert tuned == {usual * settings.ppo.rollout_temperature}
 
 
-@pytest.mark.slow
-@pytest.mark.ray
 @pytest.mark.timeout(1800)
 def test_killed_in_every_state_and_without_gold_it_ends_as_it_did_and_repeats_no_finished_step(
     finished: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,38 +32,53 @@ def digest(folder: Path) -> str:
     return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
 
-@pytest.mark.slow
-def test_the_same_seed_builds_the_same_bits_whatever_the_threads(tmp_path: Path) -> None:
-    threads = torch.get_num_threads()
-    first = build(tmp_path / "one", recipe=TINY)
-    torch.set_num_threads(2)
-    torch.rand(7)
-    second = build(tmp_path / "two", recipe=TINY)
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(threads)
-    assert digest(tmp_path / "one") == digest(tmp_path / "two") == first["sha256"]
-    assert first == second
-    assert digest(tmp_path / "one") != build(tmp_path / "three", seed=1, recipe=TINY)["sha256"]
-    for name in ("tokenizer.json", "README.md"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+@dataclass(frozen=True, slots=True)
+class Built:
+    folder: Path
+    figures: dict[str, Any]
+    told: list[tuple[int, int, str]]
+    """Its progress."""
 
 
-@pytest.mark.slow
-def test_a_build_reports_its_progress_and_leaves_a_model_that_loads(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("starter") / "new"
     told: list[tuple[int, int, str]] = []
     state = torch.get_rng_state()
-    build(tmp_path / "new", progress=lambda *news: told.append(news), recipe=TINY)
+    figures = build(folder, progress=lambda *news: told.append(news), recipe=TINY)
     assert torch.equal(torch.get_rng_state(), state)
-    done = [news[0] for news in told]
+    return Built(folder, figures, told)
+
+
+@pytest.mark.slow
+def test_the_same_seed_builds_the_same_bits_whatever_the_threads(
+    built: Built, tmp_path: Path
+) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    torch.rand(7)
+    second = build(tmp_path / "again", recipe=TINY)
+    assert torch.get_num_threads() == threads + 1
+    torch.set_num_threads(threads)
+    assert digest(built.folder) == digest(tmp_path / "again") == built.figures["sha256"]
+    assert built.figures == second
+    assert digest(built.folder) != build(tmp_path / "other", seed=1, recipe=TINY)["sha256"]
+    for name in ("tokenizer.json", "README.md"):
+        assert (built.folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_build_reports_its_progress_and_leaves_a_model_that_loads(built: Built) -> None:
+    done = [news[0] for news in built.told]
     assert done == sorted(done)
-    assert done[-1] == told[-1][1] == 4 + 4 + 2 * (4 + 4) + 2 * 8
-    assert len({news[1] for news in told}) == 1
-    AutoModelForCausalLM.from_pretrained(tmp_path / "new")
-    AutoTokenizer.from_pretrained(tmp_path / "new")
-    card = (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
-    assert digest(tmp_path / "new") in card
+    assert done[-1] == built.told[-1][1] == 4 + 4 + 2 * (4 + 4) + 2 * 8
+    assert len({news[1] for news in built.told}) == 1
+    AutoModelForCausalLM.from_pretrained(built.folder)
+    AutoTokenizer.from_pretrained(built.folder)
+    card = (built.folder / "README.md").read_text(encoding="utf-8")
+    assert digest(built.folder) in card
     assert "{samples}" not in card
-    assert [file.name for file in tmp_path.iterdir()] == ["new"]
+    assert [file.name for file in built.folder.parent.iterdir()] == ["new"]
 
 
 def test_questions_weigh_nothing_and_a_reaction_the_most() -> None:
