@@ -13,6 +13,7 @@ FOLDER keeps every finished course, so that a run that was stopped goes on.
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,9 @@ SEEDS, QUICK_SEEDS = (100, 101, 102), (100,)
 LAST = 5
 """Policies whose gold is averaged: 1,280 answers."""
 WORK = Path("build/contributions")
+
+Seen = dict[str, list[dict[str, Any]]]
+"""Way -> its course on every seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ WAYS = {
 def main() -> None:
     """Learn in every way on every seed; print how far each ends from ours."""
     asked = resumable(__doc__ or "", WORK, "finished courses")
-    seen: dict[str, list[dict[str, Any]]] = {}
+    seen: Seen = {}
     for seed in asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS):
         for name, one in study(seed, asked.work).items():
             seen.setdefault(name, []).append(one)
@@ -70,7 +74,8 @@ def main() -> None:
                 f"KL {one['kl'][-1]:.1f}  {fmean(one['seconds'][1:]):.2f} s",
                 flush=True,
             )
-    finish("contributions", table(seen), [], asked.json)
+    print(f"\n{table(seen)}")
+    finish("contributions", figures(seen), [], asked.json)
 
 
 def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
@@ -97,33 +102,44 @@ def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
         }
 
 
+def found(folder: Path) -> Seen:
+    """The courses of all ways on all tuning seeds, as `folder` keeps them."""
+    return {
+        name: [json.loads((folder / f"{cell_name(name, seed)}.json").read_text()) for seed in SEEDS]
+        for name in WAYS
+    }
+
+
+def figures(seen: Seen) -> dict[str, dict[str, Any]]:
+    """Way -> its gold at the end, how far that is from ours, and the KL; means over the seeds."""
+    rows = {}
+    for name, courses in seen.items():
+        less = [ended(one) - ended(own) for one, own in zip(courses, seen[OURS], strict=True)]
+        rows[name] = {
+            "gold": fmean(map(ended, courses)),
+            "less_ours": fmean(less),
+            "standard_error": stdev(less) / math.sqrt(len(less)) if len(less) > 1 else None,
+            "kl": fmean(one["kl"][-1] for one in courses),
+            "courses": courses,
+        }
+    return rows
+
+
+def table(seen: Seen) -> str:
+    """Markdown; with the standard error of the difference from ours."""
+    lines = ["| set back | gold by seed | mean | less ours | KL |", "|---|---|---|---|---|"]
+    for name, row in figures(seen).items():
+        error = row["standard_error"]
+        told = f"{row['less_ours']:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+        by_seed = ", ".join(f"{ended(one):.2f}" for one in row["courses"])
+        less = "" if name == OURS else told
+        lines.append(f"| {name} | {by_seed} | {row['gold']:.2f} | {less} | {row['kl']:.1f} |")
+    return "\n".join(lines)
+
+
 def ended(one: dict[str, Any]) -> float:
     """Gold at the end."""
     return fmean(one["gold"])
-
-
-def table(seen: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Print the ways as Markdown, with the standard error of their difference from ours."""
-    print("\n| set back | gold at the end | less ours | KL | s per iteration |")
-    print("|---|---|---|---|---|")
-    figures = {}
-    for name, courses in seen.items():
-        less = [ended(one) - ended(own) for one, own in zip(courses, seen[OURS], strict=True)]
-        error = stdev(less) / math.sqrt(len(less)) if len(less) > 1 else None
-        row = {
-            "gold": fmean(map(ended, courses)),
-            "less_ours": fmean(less),
-            "standard_error": error,
-            "kl": fmean(one["kl"][-1] for one in courses),
-            "seconds": fmean(fmean(one["seconds"][1:]) for one in courses),
-        }
-        figures[name] = row | {"courses": courses}
-        told = f"{row['less_ours']:+.2f}" + ("" if error is None else f" ± {error:.2f}")
-        print(
-            f"| {name} | {row['gold']:.2f} | {'' if name == OURS else told} "
-            f"| {row['kl']:.1f} | {row['seconds']:.2f} |"
-        )
-    return figures
 
 
 if __name__ == "__main__":

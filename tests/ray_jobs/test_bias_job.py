@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from rlhf.store import evaluations, open_store
-from tests.live_service import ONE_WORKER
 from tests.planted_bias import DISLIKED, open_biased_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]
@@ -27,7 +26,6 @@ def rlhf(*words: object) -> subprocess.CompletedProcess[str]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("biased") / "home"
     open_biased_home(folder)
-    (folder / "rlhf.toml").write_text(ONE_WORKER)
     return folder
 
 
