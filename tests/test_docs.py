@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.benchmarks import study
+from tests.benchmarks import contributions, study
 from tests.benchmarks._record import goal_table
 from tests.benchmarks._study_cells import found
 
@@ -66,6 +66,14 @@ def test_the_page_on_learning_says_what_the_study_found() -> None:
         goal_table(study.goals(told, start)),
     ):
         assert part in page, "python -m tests.benchmarks.study --found --cells docs/study"
+
+
+def test_the_page_on_learning_says_what_each_part_contributes() -> None:
+    seen = contributions.found(ROOT / "docs" / "contributions")
+    page = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+    command = "python -m tests.benchmarks.contributions --work docs/contributions"
+    assert contributions.table(seen) in page, command
+    assert command in page
 
 
 def test_the_quick_study_tells_of_temperatures_what_it_measured() -> None:
