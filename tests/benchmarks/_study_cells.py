@@ -51,7 +51,7 @@ QUICK = Form(
     (0,),
     rounds=2,
     votes=200,
-    settings="ppo.iterations = 30\nevaluation.answers = 2\n",
+    settings="ppo.iterations = 40\nevaluation.answers = 2\n",
     cooler=(),
 )
 
