@@ -20,6 +20,7 @@ from typing import Any
 import ray
 
 from ray_jobs import tether
+from ray_jobs.meter import Meter
 from rlhf import settings
 from rlhf.errors import RLHFError, UsageError
 
@@ -28,6 +29,9 @@ OBJECT_STORE_BYTES = 256 * 2**20
 
 SOCKET_FOLDER_LIMIT = 40
 """Longest temporary folder under which Ray's socket paths stay below the kernel's 107 bytes."""
+
+LOOK_S = 0.5
+"""Longest pause between two looks at tasks, for the progress bar."""
 
 
 @contextmanager
@@ -64,6 +68,22 @@ def start_actors(kind: type, count: int, arguments: Callable[[int], tuple[Any, .
     """
     remote: Any = ray.remote(kind).options(num_cpus=1, num_gpus=gpu_share(count))
     return [remote.remote(*arguments(rank)) for rank in range(count)]
+
+
+def run_tasks(start: Callable[[Any], list[Any]], progress: Callable[[int, int], None]) -> list[Any]:
+    """The results of the tasks that `start` begins and that tell its meter how far they are.
+
+    `progress(done, total)` adds them up, as long as one is under way.
+    """
+    meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
+    waiting = start(meter)
+    pending = list(waiting)
+    while pending:
+        _, pending = ray.wait(pending, num_returns=len(pending), timeout=LOOK_S)
+        done, total = ray.get(meter.told.remote())
+        progress(done, max(total, 1))
+    results: list[Any] = ray.get(waiting)
+    return results
 
 
 def gpu_share(count: int) -> float:

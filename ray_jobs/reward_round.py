@@ -19,8 +19,7 @@ import ray
 
 from ray_jobs.answering import CHUNK, Answerer, Mind, Question, threads_per_worker
 from ray_jobs.answering import Answer as Drawn
-from ray_jobs.cluster import cluster, gpu_share
-from ray_jobs.meter import Meter
+from ray_jobs.cluster import cluster, gpu_share, run_tasks
 from ray_jobs.step import Result, Step
 from reward import annotators, ensemble, preferences, splits
 from reward.measures import Circumstances, untrained
@@ -45,9 +44,6 @@ BEST_OF_PROMPTS, BEST_OF_ANSWERS = 16, 16
 
 DONE = "report.json"
 """In a member's folder: it is trained, and this is its report."""
-
-LOOK_S = 0.5
-"""Longest pause between two looks at the tasks, for the progress bar."""
 
 
 def run(step: Step) -> Result:
@@ -146,29 +142,15 @@ def _train(step: Step, jobs: tuple[Job, ...], plan: splits.Plan) -> list[MemberR
         num_cpus=step.settings.ray.reward_cpus, num_gpus=gpu_share(len(jobs))
     )
     threads = max(1, int(step.settings.ray.reward_cpus))
-    return _together(
-        step,
-        f"training {len(jobs)} reward models",
+    return run_tasks(
         lambda meter: [
             task.remote(
                 step.base, job, plan.unseen(job.name), step.folder, step.settings, threads, meter
             )
             for job in jobs
         ],
+        lambda done, total: step.progress(done, total, f"training {len(jobs)} reward models"),
     )
-
-
-def _together(step: Step, what: str, start: Callable[[Any], list[Any]]) -> list[Any]:
-    """The results of tasks that run at the same time and tell a meter how far they are."""
-    meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
-    waiting = start(meter)
-    pending = list(waiting)
-    while pending:
-        _, pending = ray.wait(pending, num_returns=len(pending), timeout=LOOK_S)
-        done, total = ray.get(meter.told.remote())
-        step.progress(done, max(total, 1), what)
-    results: list[Any] = ray.get(waiting)
-    return results
 
 
 def _train_task(
@@ -224,10 +206,9 @@ def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ..
     threads = threads_per_worker(workers)
     seed = step.round.seed
     drawn = chain.from_iterable(
-        _together(
-            step,
-            "answers of the reference",
+        run_tasks(
             lambda meter: [task.remote(mind, share, seed, threads, meter) for share in shares],
+            lambda done, total: step.progress(done, total, "answers of the reference"),
         )
     )
     messages = {prompt.id: prompt.messages for prompt in asked}

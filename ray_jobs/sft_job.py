@@ -22,9 +22,8 @@ from typing import Any
 import ray
 
 from ray_jobs.answering import threads_per_worker
-from ray_jobs.cluster import cluster, gpu_share
+from ray_jobs.cluster import cluster, gpu_share, run_tasks
 from ray_jobs.driver import Progress, Request, drive, serve
-from ray_jobs.meter import Meter
 from ray_jobs.opening import open_home
 from rlhf import registry
 from rlhf.data.datasets import Dataset, dataset, latest
@@ -47,8 +46,6 @@ NO_MATTER = {
     "sweep_batch_sizes",
 }
 """Settings of `[sft]` that change nothing about a single training's result."""
-LOOK_S = 0.5
-"""Longest pause between two looks at the task, for the progress bar."""
 
 
 def fine_tune(
@@ -216,14 +213,12 @@ def _known(work: Work, recipe: dict[str, Any]) -> Checkpoint | None:
 def _make(work: Work, recipe: dict[str, Any], progress: Progress) -> Checkpoint:
     progress(0, 1, "starting")
     with cluster(work.home, work.settings.ray, cpus=1, apart=True):
-        meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
         task: Any = ray.remote(train_somewhere).options(num_cpus=1, num_gpus=gpu_share(1))
         given = (work.base["path"], work.data, work.folder(recipe), work.settings)
-        training = task.remote(*given, threads_per_worker(1), meter)
-        while ray.wait([training], timeout=LOOK_S)[1]:
-            done, total = ray.get(meter.told.remote())
-            progress(done, max(total, 1), "training" if done else "reading the rows")
-        ray.get(training)
+        run_tasks(
+            lambda meter: [task.remote(*given, threads_per_worker(1), meter)],
+            lambda done, total: progress(done, total, "training" if done else "reading the rows"),
+        )
     progress(1, 1, "publishing")
     return publish(work, recipe)
 

@@ -23,11 +23,10 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
 from ray_jobs.answering import threads_per_worker
-from ray_jobs.cluster import cluster, gpu_share
+from ray_jobs.cluster import LOOK_S, cluster, gpu_share
 from ray_jobs.driver import Progress, Request, drive, serve
 from ray_jobs.meter import Meter
 from ray_jobs.sft_job import (
-    LOOK_S,
     Work,
     digest_of,
     prepared,

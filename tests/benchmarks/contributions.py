@@ -97,17 +97,19 @@ def study(seed: int, work: Path) -> dict[str, dict[str, Any]]:
             )
 
         return {
-            name: once(work / f"{cell_name(name, seed)}.json", partial(run, way))
-            for name, way in WAYS.items()
+            name: once(_kept(work, name, seed), partial(run, way)) for name, way in WAYS.items()
         }
 
 
 def found(folder: Path) -> Seen:
     """The courses of all ways on all tuning seeds, as `folder` keeps them."""
     return {
-        name: [json.loads((folder / f"{cell_name(name, seed)}.json").read_text()) for seed in SEEDS]
-        for name in WAYS
+        name: [json.loads(_kept(folder, name, seed).read_text()) for seed in SEEDS] for name in WAYS
     }
+
+
+def _kept(folder: Path, name: str, seed: int) -> Path:
+    return folder / f"{cell_name(name, seed)}.json"
 
 
 def figures(seen: Seen) -> dict[str, dict[str, Any]]:
