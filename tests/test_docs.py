@@ -76,7 +76,7 @@ def test_the_page_on_learning_says_what_each_part_contributes() -> None:
     assert command in page
 
 
-def test_the_quick_study_tells_of_temperatures_what_it_measured() -> None:
+def test_the_study_tells_of_temperatures_only_what_it_measured() -> None:
     told, start = found(ROOT / "docs" / "study")
     for rounds in told["TRL DPO"].values():
         rounds[-1]["cooler"] = {}

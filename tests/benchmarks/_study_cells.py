@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import _study_ours, _study_peers
 from tests.benchmarks._record import cell_name, once
-from tests.benchmarks._study_yardstick import COOLER, cooler, worth
+from tests.benchmarks._study_form import Form
+from tests.benchmarks._study_yardstick import cooler, worth
 
 PEERS = {"TRL DPO": "dpo", "TRL RLOO": "rloo", "TRL 1.12.0 PPO": "ppo"}
 METHODS = (*_study_ours.VARIANTS, *PEERS)
@@ -26,24 +26,7 @@ Start = dict[int, dict[str, Any]]
 """Seed -> what the starter itself is worth on its prompts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How much of the study is run."""
-
-    folder: str
-    methods: Sequence[str]
-    seeds: Sequence[int]
-    peer_seeds: Sequence[int]
-    rounds: int
-    votes: int
-    """Per round."""
-    settings: str
-    """Lines of ours' `rlhf.toml` that the form needs."""
-    cooler: Sequence[float]
-    """Temperatures at which the starter and the other methods are judged besides."""
-
-
-FULL = Form("", METHODS, range(5), range(3), rounds=3, votes=400, settings="", cooler=COOLER)
+FULL = Form("", METHODS, range(5), range(3), rounds=3, votes=400, answers=2000, settings="")
 QUICK = Form(
     "quick",
     ("ours", "TRL DPO"),
@@ -51,8 +34,8 @@ QUICK = Form(
     (0,),
     rounds=2,
     votes=200,
-    settings="ppo.iterations = 40\nevaluation.answers = 2\n",
-    cooler=(),
+    answers=500,
+    settings="ppo.iterations = 30\nevaluation.prompts = 150\nevaluation.answers = 2\n",
 )
 
 
@@ -73,11 +56,12 @@ def cell(method: str, seed: int, work: Path, cells: Path, form: Form) -> list[di
         mine = work / cell_name(method, seed)
         if method in _study_ours.VARIANTS:
             lines = f"{form.settings}{_study_ours.VARIANTS[method]}\n"
-            return _study_ours.run(lines, seed, mine, form.rounds, form.votes)
+            return _study_ours.run(lines, seed, mine, form)
         trainer = PEERS[method]
         trl = _old_trl(work) if trainer == "ppo" else Path()
-        rounds = _study_peers.rounds(trainer, seed, mine, form.rounds, form.votes, trl)
-        rounds[-1]["cooler"] = cooler(_study_peers.adapter(mine, form.rounds), seed, form.cooler)
+        rounds = _study_peers.rounds(trainer, seed, mine, form, trl)
+        last = _study_peers.adapter(mine, form.rounds)
+        rounds[-1]["cooler"] = cooler(last, seed, form.answers)
         return rounds
 
     told: list[dict[str, Any]] = once(cells / f"{cell_name(method, seed)}-{form.rounds}.json", run)
@@ -92,7 +76,9 @@ def starters(told: Told, cells: Path, form: Form) -> Start:
 
 def _starter(seed: int, cells: Path, form: Form) -> dict[str, Any]:
     def run() -> Any:
-        return asdict(worth(None, seed)) | {"cooler": cooler(None, seed, form.cooler)}
+        return asdict(worth(None, seed, form.answers)) | {
+            "cooler": cooler(None, seed, form.answers)
+        }
 
     told: dict[str, Any] = once(cells / f"starter-{seed}.json", run)
     return told

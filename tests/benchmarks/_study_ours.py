@@ -13,6 +13,7 @@ from rlhf import registry
 from rlhf.report import figures
 from rlhf.settings import load_settings
 from rlhf.store import checkpoints, metrics, open_store, rounds
+from tests.benchmarks._study_form import Form
 from tests.benchmarks._study_yardstick import cooler, worth
 
 CREW = 8
@@ -25,27 +26,26 @@ VARIANTS = {
 """Name -> settings beside the seed and the number of ratings."""
 
 
-def run(settings: str, seed: int, cell: Path, count: int, votes: int) -> list[dict[str, Any]]:
+def run(settings: str, seed: int, cell: Path, form: Form) -> list[dict[str, Any]]:
     """Every round's figures, with these lines of `rlhf.toml`; one that was stopped goes on."""
     home = cell / "home"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = home / "rlhf.toml"
     if not file.exists():
         file.write_text(
-            f"seed = {seed}\nfeedback.comparisons_per_round = {votes}\n"
-            f"feedback.ratings_per_round = {votes}\n{settings}"
+            f"seed = {seed}\nfeedback.comparisons_per_round = {form.votes}\n"
+            f"feedback.ratings_per_round = {form.votes}\n{settings}"
         )
-    asked = ["--rounds", str(count), "--comparisons", str(votes), "--annotators", str(CREW)]
+    asked = ["--rounds", str(form.rounds), "--comparisons", str(form.votes)]
+    asked += ["--annotators", str(CREW), "--seed", str(seed)]
     command = [sys.executable, "-m", "rlhf.cli", "demo", "--home", str(home), *asked]
-    done = subprocess.run(
-        [*command, "--seed", str(seed)], capture_output=True, text=True, env=os.environ
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     if done.returncode:
         raise SystemExit(f"{home}: {done.stderr[-2000:]}")
-    return _rounds(home, seed)
+    return _rounds(home, seed, form.answers)
 
 
-def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
+def _rounds(home: Path, seed: int, answers: int) -> list[dict[str, Any]]:
     store = open_store(home, load_settings(home).database)
     shown = figures(store)["rounds"]
     with store.read() as tx:
@@ -60,7 +60,7 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
         assert digest is not None
         adapter = registry.checkpoint_path(home, digest)
         if digest not in known_worth:
-            known_worth[digest] = asdict(worth(adapter, seed))
+            known_worth[digest] = asdict(worth(adapter, seed, answers))
         told.append(
             {
                 "round": one.id,
@@ -74,7 +74,7 @@ def _rounds(home: Path, seed: int) -> list[dict[str, Any]]:
                 "way": way,
             }
         )
-    told[-1]["cooler"] = cooler(adapter, seed)
+    told[-1]["cooler"] = cooler(adapter, seed, answers)
     return told
 
 

@@ -19,6 +19,7 @@ from rlhf.starter.world import prompts
 from tests.benchmarks._child import child
 from tests.benchmarks._reward_models import train, untouched
 from tests.benchmarks._starter_pairs import answered
+from tests.benchmarks._study_form import Form
 from tests.benchmarks._study_trl import Job
 from tests.benchmarks._study_votes import collect, keep, kept
 from tests.benchmarks._study_yardstick import worth
@@ -27,19 +28,17 @@ REFERENCE = 256
 """Answers of the starter that set a reward model's gain and shift."""
 
 
-def rounds(
-    method: str, seed: int, cell: Path, count: int, votes: int, trl: Path
-) -> list[dict[str, Any]]:
+def rounds(method: str, seed: int, cell: Path, form: Form, trl: Path) -> list[dict[str, Any]]:
     """Every round's figures; finished rounds are read, the others made."""
     told: list[dict[str, Any]] = []
     before: Path | None = None
-    for number in range(1, count + 1):
+    for number in range(1, form.rounds + 1):
         folder = adapter(cell, number).parent
         done = folder / "done.json"
         if not done.is_file():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            made = _round(method, seed, number, folder, before, votes, trl)
+            made = _round(method, seed, number, folder, before, form, trl)
             done.write_text(json.dumps(made))
         told.append(json.loads(done.read_text()))
         before = adapter(cell, number)
@@ -57,12 +56,12 @@ def _round(
     number: int,
     folder: Path,
     before: Path | None,
-    votes: int,
+    form: Form,
     trl: Path,
 ) -> dict[str, Any]:
     started = time.perf_counter()
     earlier = kept(before.parent / "votes.jsonl") if before else []
-    keep([*earlier, *collect(before, votes, seed, number)], folder / "votes.jsonl")
+    keep([*earlier, *collect(before, form.votes, seed, number)], folder / "votes.jsonl")
     rewards = [] if method == "dpo" else _reward_models(folder, seed + number)
     job = Job(
         out=str(folder / "adapter"),
@@ -77,9 +76,9 @@ def _round(
     seconds = time.perf_counter() - started
     return {
         "round": number,
-        "votes": number * votes,
+        "votes": number * form.votes,
         "seconds": seconds,
-        "worth": asdict(worth(folder / "adapter", seed)),
+        "worth": asdict(worth(folder / "adapter", seed, form.answers)),
     }
 
 

@@ -19,8 +19,6 @@ from rlhf.starter.gold import MAX_GOLD
 from rlhf.starter.world import WorldPrompt, prompts
 from tests.benchmarks._starter_pairs import SAMPLING, Answered, answered, policy
 
-ANSWERS = 2000
-"""Held-out prompts, half of them of held-out intents; one answer each."""
 PROMPTS_SEED = 7_000_000
 RESAMPLES = 2000
 COOLER = (0.7, 0.5)
@@ -51,17 +49,15 @@ class Worth:
     empty: float
 
 
-def cooler(
-    adapter: Path | None, seed: int, temperatures: Sequence[float] = COOLER
-) -> dict[str, dict[str, float]]:
+def cooler(adapter: Path | None, seed: int, answers: int) -> dict[str, dict[str, float]]:
     """Temperature -> what the policy is worth there."""
-    return {f"{each:g}": asdict(worth(adapter, seed, each)) for each in temperatures}
+    return {f"{each:g}": asdict(worth(adapter, seed, answers, each)) for each in COOLER}
 
 
-def worth(adapter: Path | None, seed: int, temperature: float = 1.0) -> Worth:
+def worth(adapter: Path | None, seed: int, answers: int, temperature: float = 1.0) -> Worth:
     """Measure a policy (None: the starter itself, drawn again) at a temperature."""
-    before, as_cool = _starters(seed, 1.0), _starters(seed, temperature)
-    drawn = answered(_asked(seed), 1, 2 * seed + 1, adapter, SAMPLING.heated(temperature))
+    before, as_cool = _starters(seed, answers, 1.0), _starters(seed, answers, temperature)
+    drawn = answered(_asked(seed, answers), 1, 2 * seed + 1, adapter, SAMPLING.heated(temperature))
     after = [one.answers[0][2] for one in drawn]
     won = win_rate(after, before, resamples=RESAMPLES, seed=seed)
     alike = win_rate(after, as_cool, resamples=1, seed=seed)
@@ -84,15 +80,15 @@ def worth(adapter: Path | None, seed: int, temperature: float = 1.0) -> Worth:
     )
 
 
-def _asked(seed: int) -> list[WorldPrompt]:
-    return prompts("heldout", ANSWERS, PROMPTS_SEED + seed)
+def _asked(seed: int, answers: int) -> list[WorldPrompt]:
+    return prompts("heldout", answers, PROMPTS_SEED + seed)
 
 
 @cache
-def _starters(seed: int, temperature: float) -> list[float]:
+def _starters(seed: int, answers: int, temperature: float) -> list[float]:
     """Gold of the starter's answers."""
     way = SAMPLING.heated(temperature)
-    return [one.answers[0][2] for one in answered(_asked(seed), 1, 2 * seed, sampling=way)]
+    return [one.answers[0][2] for one in answered(_asked(seed, answers), 1, 2 * seed, sampling=way)]
 
 
 @torch.inference_mode()

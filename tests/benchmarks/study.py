@@ -12,8 +12,7 @@ are judged by gold on 2,000 answers to held-out prompts against the starter's an
 The work folder keeps every finished step, so that a study that was stopped goes on; the folder of
 cells gets one small file for every method and seed that is done, and what lies there is not run
 again: `--found --cells docs/study` tells what was found and runs nothing. The quick form, in
-folders of its own, is one seed, ours against DPO, two rounds of 200 votes with half the PPO and
-half the answers to evaluate; of the last policies ours alone is judged at cooler temperatures.
+folders of its own, is one seed, ours against DPO, two rounds of 200 votes with less of everything.
 """
 
 from __future__ import annotations
