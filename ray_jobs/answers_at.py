@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from ray_jobs.answering import Question
+from ray_jobs.messages import Question
 from ray_jobs.step import Step
 from rlhf.evaluation.cooling import AtTemperature
 from rlhf.evaluation.texts import text_figures
@@ -31,7 +31,7 @@ def answers_at_temperatures(
     def call(actor: Any, job: tuple[Sampling, Part]) -> Any:
         way, part = job
         questions = [Question(one.id, number, one.messages) for one, number in part]
-        return actor.liking.remote(role, questions, step.settings.seed, way)
+        return actor.do.remote("liking", role, questions, step.settings.seed, way)
 
     said: list[tuple[str, float]] = []
     for number, some in enumerate(ray.util.ActorPool(actors).map(call, work), start=1):

@@ -15,11 +15,11 @@ from typing import Any
 
 import ray
 
-from ray_jobs.answering import CHUNK, Answerer, Mind, Question, threads_per_worker
-from ray_jobs.cluster import cluster, start_actors
+from ray_jobs.cluster import cluster
 from ray_jobs.driver import Progress, serve
-from ray_jobs.examining import HOLDOUT
-from reward.scoring import Encoder, score_ids
+from ray_jobs.messages import Mind, Question
+from ray_jobs.workers import CHUNK, start_workers, threads_per_worker
+from reward.report import HOLDOUT
 from rlhf import registry
 from rlhf.evaluation.bias import publishing
 from rlhf.evaluation.bias.counterfactuals import Request, Template, built_in, everyday_requests
@@ -34,9 +34,10 @@ from rlhf.evaluation.bias.measuring import (
 from rlhf.evaluation.bias.own_templates import read_templates
 from rlhf.evaluation.bias.report import Circumstances, RewardScores, Subject, judge
 from rlhf.evaluation.cooling import as_served
-from rlhf.models.text import prompt_ids
 from rlhf.settings import Settings, load_settings
 from rlhf.store import Store, checkpoints, evaluations, facts, open_store, prompts
+
+EXAMINER = "ray_jobs.bias_examining:BiasExaminer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +51,6 @@ class Wish:
     """Answers per template and group."""
     templates: Path | None = None
     """The user's own, judged beside the built-in ones."""
-
-
-class BiasExaminer(Answerer):
-    """An answering actor whose answers, and those of others, reward models score."""
-
-    def measure(
-        self, role: str, asked: Sequence[Question], seed: int, scorers: Sequence[str]
-    ) -> list[Answered]:
-        """Draw one answer per question and score it under its prompt."""
-        answers = self.answer(role, asked, seed)
-        prompts_ = [prompt_ids(self.tokenizer, one.messages, self.mind.sampling) for one in asked]
-        rows = [[*p, *a.ids] for p, a in zip(prompts_, answers, strict=True)]
-        scores = {name: score_ids(self.roles, name, rows).tolist() for name in scorers}
-        return [
-            Answered(a.text, len(a.ids), a.finished, {name: scores[name][at] for name in scorers})
-            for at, a in enumerate(answers)
-        ]
-
-    def score(
-        self, judged: Sequence[Judged], scorers: Sequence[str]
-    ) -> list[dict[str, float] | None]:
-        """Role -> score of each given answer; None where the context is too short for it."""
-        encoder = Encoder(self.tokenizer, self.mind.sampling, longest=self.roles.context)
-        rows = [encoder.answer(one.messages, one.answer, True) for one in judged]
-        fitting = [at for at, row in enumerate(rows) if len(row) <= encoder.longest]
-        found: list[dict[str, float] | None] = [None] * len(rows)
-        scores = {
-            name: score_ids(self.roles, name, [rows[at] for at in fitting]) for name in scorers
-        }
-        for number, at in enumerate(fitting):
-            found[at] = {name: float(scores[name][number]) for name in scorers}
-        return found
 
 
 def check(home: Path, store: Store, settings: Settings, wish: Wish, progress: Progress) -> int:
@@ -105,7 +74,7 @@ def check(home: Path, store: Store, settings: Settings, wish: Wish, progress: Pr
     mind = Mind(base, roles, settings.sampling, ways)
     with cluster(home, settings.ray, cpus=settings.ray.workers, apart=True):
         threads = threads_per_worker(settings.ray.workers)
-        actors = start_actors(BiasExaminer, settings.ray.workers, lambda _: (mind, threads))
+        actors = start_workers(EXAMINER, settings.ray.workers, lambda _: (mind, threads))
         subjects = []
         for one in policies:
             said = _answers(actors, one.digest, asked, settings.seed, scorers, progress)
@@ -171,7 +140,7 @@ def _answers(
     work = [Question(one.place, one.sample, one.messages) for one in asked]
     chunks = [work[at : at + CHUNK] for at in range(0, len(work), CHUNK)]
     calls = ray.util.ActorPool(list(actors)).map(
-        lambda actor, part: actor.measure.remote(role, part, seed, scorers), chunks
+        lambda actor, part: actor.do.remote("measure", role, part, seed, scorers), chunks
     )
     found: list[Answered] = []
     for part in calls:
@@ -185,7 +154,7 @@ def _scores(
 ) -> RewardScores:
     chunks = [judged[at : at + CHUNK] for at in range(0, len(judged), CHUNK)]
     calls = ray.util.ActorPool(list(actors)).map(
-        lambda actor, part: actor.score.remote(part, scorers), chunks
+        lambda actor, part: actor.do.remote("score", part, scorers), chunks
     )
     found: list[dict[str, float] | None] = []
     for part in calls:

@@ -8,19 +8,16 @@ the database and in the checkpoint store.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import ray
 
 from ray_jobs import tether
-from ray_jobs.meter import Meter
 from rlhf import settings
 from rlhf.errors import RLHFError, UsageError
 
@@ -29,9 +26,6 @@ OBJECT_STORE_BYTES = 256 * 2**20
 
 SOCKET_FOLDER_LIMIT = 40
 """Longest temporary folder under which Ray's socket paths stay below the kernel's 107 bytes."""
-
-LOOK_S = 0.5
-"""Longest pause between two looks at tasks, for the progress bar."""
 
 
 @contextmanager
@@ -59,37 +53,6 @@ def cluster(home: Path, wanted: settings.Ray, *, cpus: int, apart: bool = False)
         ray.shutdown()
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-def start_actors(kind: type, count: int, arguments: Callable[[int], tuple[Any, ...]]) -> list[Any]:
-    """`count` actors of a plain class, one CPU each; `arguments(rank)` are its constructor's.
-
-    They share the cluster's GPUs equally: a whole one each where there are enough.
-    """
-    remote: Any = ray.remote(kind).options(num_cpus=1, num_gpus=gpu_share(count))
-    return [remote.remote(*arguments(rank)) for rank in range(count)]
-
-
-def run_tasks(start: Callable[[Any], list[Any]], progress: Callable[[int, int], None]) -> list[Any]:
-    """The results of the tasks that `start` begins and that tell its meter how far they are.
-
-    `progress(done, total)` adds them up, as long as one is under way.
-    """
-    meter: Any = ray.remote(Meter).options(num_cpus=0).remote()
-    waiting = start(meter)
-    pending = list(waiting)
-    while pending:
-        _, pending = ray.wait(pending, num_returns=len(pending), timeout=LOOK_S)
-        done, total = ray.get(meter.told.remote())
-        progress(done, max(total, 1))
-    results: list[Any] = ray.get(waiting)
-    return results
-
-
-def gpu_share(count: int) -> float:
-    """The GPU (or part of one) that each of `count` equal processes may use; 0 without GPUs."""
-    gpus = float(ray.cluster_resources().get("GPU", 0))
-    return min(1.0, math.floor(100 * gpus / count) / 100)
 
 
 def _start_private(folder: Path, cpus: int) -> None:

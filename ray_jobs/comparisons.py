@@ -6,24 +6,23 @@ the gate could not tell, people are asked about, and the next reward models lear
 Three streams: prompts that only measure reward models get a uniformly drawn pair and are never
 chosen for any other reason; of the others, a share gets the pair whose verdict would teach the last
 reward models most, where there are several to disagree and only the champion answers, and the rest
-a uniformly drawn one. Where two answers read the same, more are drawn; a prompt whose answers never
-differ is passed over. When the prompts run out, the next pass asks for further answers to them.
+a uniformly drawn one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from math import floor
 from typing import Any
 
 import numpy as np
 import ray
 
-from ray_jobs.answering import CHUNK, Answer, Mind, Question, ask_all, threads_per_worker
-from ray_jobs.cluster import cluster, start_actors
-from ray_jobs.pairing import Asked, Candidate, Pairer
+from ray_jobs.cluster import cluster
+from ray_jobs.different_pairs import Pair, different_pairs
+from ray_jobs.messages import Answer, Asked, Candidate, Mind, Question
 from ray_jobs.step import Result, Step
+from ray_jobs.workers import CHUNK, start_workers, threads_per_worker
 from reward.selection import Numbers, choose, disagreement
 from reward.splits import part_of
 from rlhf import registry
@@ -31,12 +30,6 @@ from rlhf.errors import UsageError
 from rlhf.rounds import State
 from rlhf.settings import Sampling
 from rlhf.store import Connection, checkpoints, comparisons, prompts, rounds
-
-TRIES = 3
-"""Pairs drawn for a prompt before it is passed over."""
-
-PASSES = 4
-"""Times that the same prompts are gone through when there are few."""
 
 ANSWERS, PROMPTS = 4, 2
 """Answers per prompt, and prompts per pair wanted, among which teaching pairs are looked for."""
@@ -50,7 +43,6 @@ FIRST_SAMPLE = 10_000
 CHAMPION, CHALLENGER = "policy", "challenger"
 """Roles of the round's starting checkpoint and of the candidate that was refused beside it."""
 
-Pair = tuple[Answer, Answer]
 Ensemble = checkpoints.Checkpoint
 
 
@@ -84,15 +76,15 @@ def run(step: Step) -> Result:
     sought = floor((wanted - measured) * share)
     with cluster(step.home, step.settings.ray, cpus=workers):
         threads = threads_per_worker(workers)
-        actors = start_actors(Pairer, workers, lambda _: (mind, threads))
+        actors = start_workers("ray_jobs.pairing:Pairer", workers, lambda _: (mind, threads))
         active = _teaching_pairs(step, actors, teaching[: sought * PROMPTS], members, sought)
         taken = {pair[0].prompt_id for pair in active}
         rest = [one for one in teaching if one.id not in taken] or teaching
         roles = tuple(digests)
         streams = {
             "active": active,
-            "evaluation": _different_pairs(step, actors, roles, measuring, measured),
-            "train": _different_pairs(step, actors, roles, rest, wanted - measured - len(active)),
+            "evaluation": different_pairs(step, actors, roles, measuring, measured),
+            "train": different_pairs(step, actors, roles, rest, wanted - measured - len(active)),
         }
     count = sum(map(len, streams.values()))
     if not count:
@@ -197,7 +189,7 @@ def _teaching_pairs(
     chunks = [questions[at : at + size] for at in range(0, len(questions), size)]
     found: list[Candidate] = []
     calls = ray.util.ActorPool(actors).map(
-        lambda actor, part: actor.candidates.remote(CHAMPION, part, step.round.seed, members),
+        lambda actor, part: actor.do.remote("candidates", CHAMPION, part, step.round.seed, members),
         chunks,
     )
     for number, part in enumerate(calls, start=1):
@@ -208,7 +200,7 @@ def _teaching_pairs(
     with step.store.read() as tx:
         before = comparisons.newest_texts(tx, REMEMBERED)
     asked = [Asked(*one) for one in before]
-    states: Numbers = ray.get(actors[0].states_of.remote(asked))
+    states: Numbers = ray.get(actors[0].do.remote("states_of", asked))
     picks = choose(
         disagreement(np.stack([one.differences for one in found], axis=1)),
         np.stack([one.states for one in found]),
@@ -217,64 +209,6 @@ def _teaching_pairs(
         wanted,
     )
     return [(found[pick].first, found[pick].second) for pick in picks]
-
-
-def _different_pairs(
-    step: Step,
-    actors: list[Any],
-    roles: tuple[str, ...],
-    pool: Sequence[prompts.Prompt],
-    wanted: int,
-) -> list[Pair]:
-    """Up to `wanted` pairs of answers that read differently, one per prompt and pass."""
-
-    def tell(answers: int, *, have: int) -> None:
-        step.progress(have + answers // 2, wanted, "answers drawn")
-
-    pairs: list[Pair] = []
-    for number in range(PASSES):
-        waiting = list(pool)
-        tries = {prompt.id: 0 for prompt in waiting}
-        while waiting and len(pairs) < wanted:
-            batch = waiting[: wanted - len(pairs)]
-            samples = [number * TRIES + tries[prompt.id] for prompt in batch]
-            drawn = _draw_pairs(step, actors, roles, batch, samples, partial(tell, have=len(pairs)))
-            settled = set()
-            for pair in drawn:
-                prompt_id = pair[0].prompt_id
-                tries[prompt_id] += 1
-                differs = pair[0].text.strip() != pair[1].text.strip()
-                if differs:
-                    pairs.append(pair)
-                if differs or tries[prompt_id] == TRIES:
-                    settled.add(prompt_id)
-            waiting = [prompt for prompt in waiting if prompt.id not in settled]
-    return pairs
-
-
-def _draw_pairs(
-    step: Step,
-    actors: list[Any],
-    roles: tuple[str, ...],
-    batch: Sequence[prompts.Prompt],
-    samples: Sequence[int],
-    progress: Callable[[int], None],
-) -> list[Pair]:
-    """One answer of the first role and one of the last to every prompt; progress in answers."""
-    sides = [
-        ask_all(
-            actors,
-            role,
-            [
-                Question(prompt.id, sample * 2 + side, prompt.messages)
-                for prompt, sample in zip(batch, samples, strict=True)
-            ],
-            step.round.seed,
-            lambda done, total, side=side: progress(side * total + done),  # type: ignore[misc]
-        )
-        for side, role in enumerate((roles[0], roles[-1]))
-    ]
-    return list(zip(*sides, strict=True))
 
 
 def _store(tx: Connection, answer: Answer, checkpoint: str, drawn: dict[str, Any]) -> int:

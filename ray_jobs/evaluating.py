@@ -18,7 +18,7 @@ from ray_jobs import contesting, driver
 from ray_jobs.cluster import cluster
 from ray_jobs.driver import Progress, serve
 from ray_jobs.evaluation_plan import Plan, Request, prepare
-from ray_jobs.measuring import Task, measure
+from ray_jobs.scored_answers import Task, measure
 from rlhf import settings as settings_tree
 from rlhf.durable import replace_folder
 from rlhf.evaluation import kept, regression, standing

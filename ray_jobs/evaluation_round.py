@@ -14,12 +14,12 @@ from typing import Any
 
 import ray
 
-from ray_jobs.answering import CHUNK, Mind, Question, threads_per_worker
 from ray_jobs.answers_at import Part, answers_at_temperatures
-from ray_jobs.cluster import cluster, start_actors
-from ray_jobs.examining import HOLDOUT, Examined, Examiner
+from ray_jobs.cluster import cluster
+from ray_jobs.messages import Examined, Mind, Question
 from ray_jobs.step import Result, Step
-from reward.report import RewardReport
+from ray_jobs.workers import CHUNK, start_workers, threads_per_worker
+from reward.report import HOLDOUT, RewardReport
 from rlhf import registry
 from rlhf.errors import UsageError
 from rlhf.evaluation.cooling import serving_temperature
@@ -82,7 +82,7 @@ def _actors(step: Step) -> list[Any]:
     )
     workers = step.settings.ray.workers
     threads = threads_per_worker(workers)
-    return start_actors(Examiner, workers, lambda _: (mind, threads))
+    return start_workers("ray_jobs.examining:Examiner", workers, lambda _: (mind, threads))
 
 
 def _parts(step: Step, asked: Sequence[prompts.Prompt]) -> list[Part]:
@@ -98,7 +98,8 @@ def _examine(step: Step, actors: list[Any], parts: Sequence[Part]) -> dict[str, 
 
     def call(actor: Any, job: tuple[str, Part]) -> Any:
         role, part = job
-        return actor.examine.remote(
+        return actor.do.remote(
+            "examine",
             role,
             [Question(one.id, number, one.messages) for one, number in part],
             [one.reference if number == 0 else None for one, number in part],

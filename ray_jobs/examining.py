@@ -1,35 +1,20 @@
-"""Actors that answer held-out prompts and measure every answer by every role."""
+"""An actor that answers held-out prompts and measures every answer by every role."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ray_jobs.answering import Answer, Answerer, Question
+from ray_jobs.answering import Answerer
+from ray_jobs.messages import Examined, Question
+from reward.report import HOLDOUT
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.text import prompt_ids, response_ids, right_pad
 from rlhf.ppo.advantages import conservative_score
 from rlhf.ppo.kl import k1
 from rlhf.settings import Sampling
-
-HOLDOUT = "holdout"
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """One answer and what was measured of it."""
-
-    answer: Answer
-    proxy: float
-    holdout: float
-    kl: float
-    """Nats, summed over the response."""
-    reference_nll: float
-    """Nats, summed over the tokens of the prompt's reference answer; 0 without one."""
-    reference_tokens: int
 
 
 class Examiner(Answerer):

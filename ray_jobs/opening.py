@@ -2,7 +2,7 @@
 
 A process of its own (`python -m ray_jobs.opening --home H [--base B]`), because it loads the model
 and the service above it stays light. Opening an opened home again only checks that the base is
-the same one.
+the same one, and loads nothing for that where it is a folder.
 """
 
 from __future__ import annotations
@@ -14,12 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from transformers.utils import logging as transformers_logging
-
 from rlhf import registry, starter
 from rlhf.errors import RLHFError, UsageError
-from rlhf.models.base import base_identity
-from rlhf.registry.untouched import untouched
+from rlhf.models.identity import base_identity
 from rlhf.settings import Settings, load_settings
 from rlhf.starter import world
 from rlhf.starter.known import pairs
@@ -59,6 +56,8 @@ def _same_base(home: Path, recorded: dict[str, str], base: str | None) -> None:
 
 
 def _first_opening(home: Path, store: Store, settings: Settings, base: str | None) -> None:
+    from rlhf.registry.untouched import untouched  # torch takes seconds to load
+
     path = base or str(starter.MODEL_PATH)
     identity = base_identity(path)
     digest = registry.publish(home, untouched(home, identity, settings))
@@ -122,8 +121,7 @@ def main() -> int:
     parser.add_argument("--base")
     asked = parser.parse_args()
     os.umask(0o077)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     try:
         open_home(asked.home, asked.base)
     except RLHFError as error:

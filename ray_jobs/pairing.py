@@ -1,39 +1,18 @@
-"""Actors that draw several answers per prompt and tell what chooses among pairs of them."""
+"""An actor that draws several answers per prompt and tells what chooses among pairs of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from ray_jobs.answering import Answer, Answerer, Question
+from ray_jobs.answering import Answerer
+from ray_jobs.messages import Asked, Candidate, Question
 from reward import probe
 from reward.scoring import score_ids
 from reward.selection import Numbers
 from rlhf.models.text import prompt_ids, response_ids
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Two answers to one prompt that read differently."""
-
-    first: Answer
-    second: Answer
-    differences: Numbers
-    """[K]: score of the first less that of the second, by every member of the last ensemble."""
-    states: Numbers
-    """[D]: the base's state of the first less that of the second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Two responses that people were asked about."""
-
-    messages: list[dict[str, str]]
-    first: str
-    second: str
 
 
 class Pairer(Answerer):

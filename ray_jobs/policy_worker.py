@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 import torch
-from torch import Tensor
+from safetensors.torch import load, save
 
 from ray_jobs import process_group
-from ray_jobs.answering import Question
+from ray_jobs.messages import Question, WorkerSpec
+from reward.report import HOLDOUT
 from rlhf.models.base import load_base, load_tokenizer, ppo_dtype
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import decode, prompt_ids
@@ -25,26 +25,10 @@ from rlhf.ppo.kl import k1
 from rlhf.ppo.learner import Learner
 from rlhf.ppo.rollout import PromptItem
 from rlhf.ppo.scoring import POLICY, add_value
-from rlhf.settings import Settings
 from rlhf.store.metrics import Sampled
 
-HOLDOUT = "holdout"
 SAMPLES = 4
 """Answers of an iteration that people can read."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSpec:
-    """What a worker loads: the base, the round's starting policy, the reward roles' folders."""
-
-    base: str
-    policy: str
-    members: dict[str, str]
-    holdout: str
-    settings: Settings
-    seed: int
-    threads: int
-    own_gpu: bool
 
 
 class PolicyWorker:
@@ -119,13 +103,14 @@ class PolicyWorker:
         assert self.shard is not None
         return self.learner.update(iteration, self.shard)
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
-        """Everything that a resumed run needs: tensors and plain values."""
-        return self.learner.state()
+    def state(self) -> tuple[bytes, dict[str, object]]:
+        """Everything that a resumed run needs: tensors, as safetensors, and plain values."""
+        tensors, meta = self.learner.state()
+        return save(tensors), meta
 
-    def restore(self, tensors: dict[str, Tensor], meta: dict[str, object]) -> None:
+    def restore(self, tensors: bytes, meta: dict[str, object]) -> None:
         """Continue from a saved state."""
-        self.learner.restore(tensors, meta)
+        self.learner.restore(load(tensors), meta)
 
     def export(self, folder: str) -> None:
         """Write the policy as a standard PEFT adapter folder."""

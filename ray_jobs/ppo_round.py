@@ -17,21 +17,23 @@ from statistics import fmean
 from typing import Any
 
 import ray
-from torch import Tensor
 
 from ray_jobs import ppo_state
-from ray_jobs.answering import Question, threads_per_worker
-from ray_jobs.cluster import cluster, gpu_share, start_actors
-from ray_jobs.policy_worker import HOLDOUT, PolicyWorker, WorkerSpec
+from ray_jobs.cluster import cluster
+from ray_jobs.messages import Question, WorkerSpec
 from ray_jobs.step import Result, Step
+from ray_jobs.workers import gpu_share, start_workers, threads_per_worker
+from reward.report import HOLDOUT
 from rlhf import registry
 from rlhf.errors import RLHFError, UsageError
 from rlhf.ppo import stops
-from rlhf.ppo.kl import carried
+from rlhf.ppo.kl_coef import carried
 from rlhf.registry import card
 from rlhf.settings import PPO
 from rlhf.store import Connection, checkpoints, facts, prompts
 from rlhf.store.metrics import Sampled
+
+POLICY_WORKER = "ray_jobs.policy_worker:PolicyWorker"
 
 SMOOTHING = stops.WINDOW
 """Iterations over which the hold-out's mean is taken to call a policy the best so far: of fewer,
@@ -54,16 +56,16 @@ class Workers:
     """The group of policy workers: every call goes to all and waits for all."""
 
     def __init__(self, spec: WorkerSpec, size: int) -> None:
-        self.actors = start_actors(PolicyWorker, size, lambda rank: (rank, size, spec))
-        address = ray.get(self.actors[0].address.remote())
-        ray.get([actor.join.remote(address) for actor in self.actors])
+        self.actors = start_workers(POLICY_WORKER, size, lambda rank: (rank, size, spec))
+        address = ray.get(self.actors[0].do.remote("address"))
+        ray.get([actor.do.remote("join", address) for actor in self.actors])
 
     def roll_out(self, iteration: int, questions: Sequence[Question]) -> dict[str, float]:
         """Each worker answers and scores its shard; the mean of what they report."""
         size = len(self.actors)
         parts = ray.get(
             [
-                actor.roll_out.remote(iteration, questions[rank::size])
+                actor.do.remote("roll_out", iteration, questions[rank::size])
                 for rank, actor in enumerate(self.actors)
             ]
         )
@@ -71,27 +73,29 @@ class Workers:
 
     def samples(self) -> list[Sampled]:
         """A few of the first worker's answers, for people to read."""
-        sampled: list[Sampled] = ray.get(self.actors[0].samples.remote())
+        sampled: list[Sampled] = ray.get(self.actors[0].do.remote("samples"))
         return sampled
 
     def update(self, iteration: int) -> dict[str, float]:
         """One collective update; every worker returns the same figures."""
-        figures: dict[str, float] = ray.get([a.update.remote(iteration) for a in self.actors])[0]
+        figures: dict[str, float] = ray.get(
+            [a.do.remote("update", iteration) for a in self.actors]
+        )[0]
         return figures
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> tuple[bytes, dict[str, Any]]:
         """The training state, from any worker: all hold the same."""
-        tensors, meta = ray.get(self.actors[0].state.remote())
+        tensors, meta = ray.get(self.actors[0].do.remote("state"))
         return tensors, meta
 
     def restore(self, saved: ppo_state.Saved) -> None:
         """Put every worker where the saved iteration left it."""
         tensors, meta = ray.put(saved.tensors), ray.put(saved.meta)
-        ray.get([actor.restore.remote(tensors, meta) for actor in self.actors])
+        ray.get([actor.do.remote("restore", tensors, meta) for actor in self.actors])
 
     def export(self, folder: Path) -> None:
         """Write the policy as a standard PEFT adapter."""
-        ray.get(self.actors[0].export.remote(str(folder)))
+        ray.get(self.actors[0].do.remote("export", str(folder)))
 
 
 def run(step: Step) -> Result:

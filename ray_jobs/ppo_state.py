@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-
 from rlhf.durable import move_into_place
 
 TENSORS, META = "state.safetensors", "state.json"
@@ -25,7 +22,8 @@ class Saved:
     """Training state after `iteration` iterations, and what the driver wants to remember."""
 
     iteration: int
-    tensors: dict[str, Tensor]
+    tensors: bytes
+    """As safetensors."""
     meta: dict[str, Any]
     driver: dict[str, Any]
 
@@ -37,7 +35,7 @@ def save(folder: Path, state: Saved) -> None:
     for stale in (fresh, final):
         shutil.rmtree(stale, ignore_errors=True)
     fresh.mkdir()
-    save_file(state.tensors, fresh / TENSORS)
+    (fresh / TENSORS).write_bytes(state.tensors)
     plain = {"iteration": state.iteration, "meta": state.meta, "driver": state.driver}
     (fresh / META).write_text(json.dumps(plain), encoding="utf-8")
     move_into_place(fresh, final)
@@ -53,7 +51,7 @@ def newest(folder: Path) -> Saved | None:
     plain = json.loads((states[-1] / META).read_text(encoding="utf-8"))
     return Saved(
         iteration=plain["iteration"],
-        tensors=load_file(states[-1] / TENSORS),
+        tensors=(states[-1] / TENSORS).read_bytes(),
         meta=plain["meta"],
         driver=plain["driver"],
     )

@@ -9,31 +9,23 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import ray
-
-from ray_jobs.answering import CHUNK, Answerer, Mind, Question, threads_per_worker
-from ray_jobs.answering import Answer as Drawn
-from ray_jobs.cluster import cluster, gpu_share, run_tasks
+from ray_jobs.cluster import cluster
+from ray_jobs.messages import Mind, Question
 from ray_jobs.step import Result, Step
-from reward import annotators, ensemble, preferences, splits
-from reward.measures import Circumstances, untrained
-from reward.probe import opinion
-from reward.report import Agreement, AnnotatorReport, MemberReport, RewardReport, read_member
-from reward.scoring import Answer, Encoder
-from reward.splits import HOLDOUT, Job
-from reward.training import train_member
+from ray_jobs.workers import gpu_share, run_alone, run_tasks, start_task, threads_per_worker
+from reward import preferences, splits
+from reward.circumstances import Circumstances, untrained
+from reward.preferences import Answer
+from reward.report import FILE, HOLDOUT, AnnotatorReport, MemberReport, RewardReport
+from reward.splits import Job
 from rlhf import registry
-from rlhf.durable import replace_folder
-from rlhf.models.base import load_base, load_tokenizer
-from rlhf.models.roles import RoleModel
 from rlhf.rounds import State
-from rlhf.settings import Sampling, Settings
 from rlhf.store import Connection, checkpoints, manifests, prompts, rounds
 
 REFERENCE_ANSWERS = 256
@@ -42,8 +34,10 @@ REFERENCE_ANSWERS = 256
 BEST_OF_PROMPTS, BEST_OF_ANSWERS = 16, 16
 """Prompts that the reference answers several times, for the best-of-n curve."""
 
-DONE = "report.json"
-"""In a member's folder: it is trained, and this is its report."""
+EXAMINE, TRAIN, ANSWER, MEASURE = (
+    f"ray_jobs.reward_work:{name}" for name in ("examine_people", "train", "answer", "measure")
+)
+"""What is computed elsewhere."""
 
 
 def run(step: Step) -> Result:
@@ -56,7 +50,7 @@ def run(step: Step) -> Result:
     left_out = (frozen.output or {}).get("left_out", {}) if frozen else {}
     with cluster(step.home, step.settings.ray, cpus=max(step.settings.ray.workers, 2)):
         step.progress(0, 1, "comparing annotators")
-        people, agreement = _alone(examine_people, step.base, labelled, step.settings)
+        people, agreement = run_alone(EXAMINE, step.base, labelled, step.settings)
         known = _preferences(step, labelled, people)
         circumstances = Circumstances(
             annotators=people,
@@ -74,8 +68,8 @@ def run(step: Step) -> Result:
         reference, best_of = _reference_answers(step)
         circumstances = replace(circumstances, best_of=best_of)
         step.progress(1, 1, "measuring the ensemble")
-        report: RewardReport = _alone(
-            _assemble,
+        report: RewardReport = run_alone(
+            MEASURE,
             step.base,
             step.folder,
             trained,
@@ -106,26 +100,6 @@ def run(step: Step) -> Result:
     return Result({"report": report.to_json(), "ensemble": digest}, changes, write)
 
 
-def _alone(work: Callable[..., Any], *given: Any) -> Any:
-    """The result of a function in a Ray worker of its own."""
-    task: Any = ray.remote(work).options(num_cpus=1, num_gpus=gpu_share(1))
-    return ray.get(task.remote(*given))
-
-
-def examine_people(
-    base: str, labelled: list[manifests.LabelledComparison], settings: Settings
-) -> tuple[tuple[AnnotatorReport, ...], Agreement]:
-    """How far each annotator can be relied on, and how far they agree; in a Ray worker."""
-    tokenizer = load_tokenizer(base)
-    roles = RoleModel(load_base(base), tokenizer)
-    roles.add_role("untouched", settings.lora, head=False, seed=0)
-    encoder = Encoder(tokenizer, settings.sampling, longest=roles.context)
-    table = annotators.verdicts(labelled)
-    probe = opinion(roles, encoder, labelled)
-    told = annotators.examine(table, probe, floor=settings.reward.weight_floor)
-    return told, annotators.agreement(table, settings.seed)
-
-
 def _preferences(
     step: Step,
     labelled: list[manifests.LabelledComparison],
@@ -138,52 +112,18 @@ def _preferences(
 
 def _train(step: Step, jobs: tuple[Job, ...], plan: splits.Plan) -> list[MemberReport]:
     """Every job's report, in order; finished ones are read, the others trained in parallel."""
-    task: Any = ray.remote(_train_task).options(
-        num_cpus=step.settings.ray.reward_cpus, num_gpus=gpu_share(len(jobs))
-    )
-    threads = max(1, int(step.settings.ray.reward_cpus))
+    cpus = step.settings.ray.reward_cpus
+    threads, gpus = max(1, int(cpus)), gpu_share(len(jobs))
+    settings, folder = step.settings, step.folder
+
+    def start(meter: Any) -> list[Any]:
+        given = ((step.base, job, plan.unseen(job.name), folder, settings) for job in jobs)
+        return [start_task(TRAIN, *one, threads, meter, cpus=cpus, gpus=gpus) for one in given]
+
     return run_tasks(
-        lambda meter: [
-            task.remote(
-                step.base, job, plan.unseen(job.name), step.folder, step.settings, threads, meter
-            )
-            for job in jobs
-        ],
+        start,
         lambda done, total: step.progress(done, total, f"training {len(jobs)} reward models"),
     )
-
-
-def _train_task(
-    base: str,
-    job: Job,
-    unseen: tuple[preferences.Preference, ...],
-    folder: Path,
-    settings: Any,
-    threads: int,
-    meter: Any,
-) -> MemberReport:
-    """One member, in a Ray worker."""
-    import torch
-
-    torch.set_num_threads(threads)
-    final = folder / job.name
-    if (final / DONE).is_file():
-        return read_member(json.loads((final / DONE).read_text(encoding="utf-8")))
-    fresh = folder / f".{job.name}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    report = train_member(
-        base,
-        job,
-        unseen,
-        fresh,
-        settings=settings.reward,
-        lora=settings.lora,
-        sampling=settings.sampling,
-        progress=lambda done, total, _: meter.tell.remote(job.name, done, total),
-    )
-    (fresh / DONE).write_text(json.dumps(asdict(report)), encoding="utf-8")
-    replace_folder(fresh, final)
-    return report
 
 
 def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ...], ...]]:
@@ -200,16 +140,16 @@ def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ..
     ]
     untouched = registry.checkpoint_path(step.home, step.round.start_checkpoint)
     mind = Mind(step.base, {"policy": str(untouched)}, step.settings.sampling)
-    task: Any = ray.remote(_answer_task).options(num_cpus=1, num_gpus=gpu_share(workers))
     size = math.ceil(len(questions) / workers)
     shares = [questions[at : at + size] for at in range(0, len(questions), size)]
-    threads = threads_per_worker(workers)
-    seed = step.round.seed
+    seed, threads, gpus = step.round.seed, threads_per_worker(workers), gpu_share(workers)
+
+    def start(meter: Any) -> list[Any]:
+        given = ((mind, share, seed, threads, meter) for share in shares)
+        return [start_task(ANSWER, *one, gpus=gpus) for one in given]
+
     drawn = chain.from_iterable(
-        run_tasks(
-            lambda meter: [task.remote(mind, share, seed, threads, meter) for share in shares],
-            lambda done, total: step.progress(done, total, "answers of the reference"),
-        )
+        run_tasks(start, lambda done, all_: step.progress(done, all_, "answers of the reference"))
     )
     messages = {prompt.id: prompt.messages for prompt in asked}
     answers = [Answer(messages[one.prompt_id], one.text, one.finished) for one in drawn]
@@ -217,33 +157,6 @@ def _reference_answers(step: Step) -> tuple[list[Answer], tuple[tuple[Answer, ..
     return answers[: len(asked)], tuple(
         tuple(several[at : at + BEST_OF_ANSWERS]) for at in range(0, len(several), BEST_OF_ANSWERS)
     )
-
-
-def _answer_task(
-    mind: Mind, questions: Sequence[Question], seed: int, threads: int, meter: Any
-) -> list[Drawn]:
-    """Answers of the reference, in a Ray worker that may have trained a member before."""
-    answerer = Answerer(mind, threads)
-    drawn: list[Drawn] = []
-    for at in range(0, len(questions), CHUNK):
-        drawn += answerer.answer(None, questions[at : at + CHUNK], seed)
-        meter.tell.remote(str(questions[0]), len(drawn), len(questions))
-    return drawn
-
-
-def _assemble(
-    base: str,
-    folder: Path,
-    trained: list[MemberReport],
-    known: preferences.PreferenceSet,
-    plan: splits.Plan,
-    reference: list[Answer],
-    circumstances: Circumstances,
-    sampling: Sampling,
-) -> RewardReport:
-    """Normalise and measure, in a Ray worker."""
-    given = (trained, known, plan, reference, circumstances)
-    return ensemble.assemble(base, folder, *given, sampling=sampling)
 
 
 def _gathered(step: Step, report: dict[str, Any]) -> Path:
@@ -254,6 +167,6 @@ def _gathered(step: Step, report: dict[str, Any]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name in (*(one["name"] for one in report["members"]), HOLDOUT):
-        shutil.copytree(step.folder / name, folder / name, ignore=shutil.ignore_patterns(DONE))
-    (folder / DONE).write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf-8")
+        shutil.copytree(step.folder / name, folder / name, ignore=shutil.ignore_patterns(FILE))
+    (folder / FILE).write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf-8")
     return folder

@@ -19,23 +19,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
-
-from ray_jobs.answering import threads_per_worker
-from ray_jobs.cluster import cluster, gpu_share, run_tasks
+from ray_jobs.cluster import cluster
 from ray_jobs.driver import Progress, Request, drive, serve
 from ray_jobs.opening import open_home
+from ray_jobs.workers import gpu_share, run_tasks, start_task, threads_per_worker
 from rlhf import registry
 from rlhf.data.datasets import Dataset, dataset, latest
 from rlhf.errors import UsageError
 from rlhf.locking import held_alone
-from rlhf.models.base import base_identity
+from rlhf.models.identity import base_identity
 from rlhf.registry import card
 from rlhf.settings import Settings, load_settings
-from rlhf.sft import job
-from rlhf.sft.watch import Looked
+from rlhf.sft import finished
 from rlhf.store import Store, checkpoints, events, facts, open_store
 from rlhf.store.checkpoints import Checkpoint
+
+TRAIN = "ray_jobs.sft_work:train"
 
 NO_MATTER = {
     "save_every",
@@ -154,10 +153,10 @@ def recipe_of(data: Dataset, settings: Settings) -> dict[str, Any]:
 def publish(work: Work, recipe: dict[str, Any]) -> Checkpoint:
     """Make a recipe's finished training a checkpoint, and remove its folder."""
     trained, lineage = work.folder(recipe), {"sft": recipe}
-    figures = job.figures_of(trained)
+    figures = finished.figures_of(trained)
     identity = {name: value for name, value in work.base.items() if name != "starter"}
     fresh = work.home / "tmp" / f"sft-{uuid.uuid4().hex}"
-    shutil.copytree(trained / job.ADAPTER, fresh)
+    shutil.copytree(trained / finished.ADAPTER, fresh)
     card.write(fresh, base=identity, round_id=None, figures=figures, lineage=lineage)
     digest = registry.publish(work.home, fresh)
     with work.store.write() as tx:
@@ -176,29 +175,6 @@ def publish(work: Work, recipe: dict[str, Any]) -> Checkpoint:
     return made
 
 
-def train_somewhere(
-    base: str,
-    data: Dataset,
-    folder: Path,
-    settings: Settings,
-    threads: int,
-    meter: Any,
-    looked: Looked = lambda step, steps, lowest: None,
-) -> None:
-    """One training, in a Ray worker."""
-    import torch
-
-    torch.set_num_threads(threads)
-    job.train(
-        base,
-        data,
-        folder,
-        settings,
-        lambda done, total, _: meter.tell.remote(folder.name, done, total),
-        looked,
-    )
-
-
 def _known(work: Work, recipe: dict[str, Any]) -> Checkpoint | None:
     """The checkpoint that the same recipe on the same base made before."""
     with work.store.read() as tx:
@@ -213,10 +189,10 @@ def _known(work: Work, recipe: dict[str, Any]) -> Checkpoint | None:
 def _make(work: Work, recipe: dict[str, Any], progress: Progress) -> Checkpoint:
     progress(0, 1, "starting")
     with cluster(work.home, work.settings.ray, cpus=1, apart=True):
-        task: Any = ray.remote(train_somewhere).options(num_cpus=1, num_gpus=gpu_share(1))
         given = (work.base["path"], work.data, work.folder(recipe), work.settings)
+        threads, gpus = threads_per_worker(1), gpu_share(1)
         run_tasks(
-            lambda meter: [task.remote(*given, threads_per_worker(1), meter)],
+            lambda meter: [start_task(TRAIN, *given, threads, meter, gpus=gpus)],
             lambda done, total: progress(done, total, "training" if done else "reading the rows"),
         )
     progress(1, 1, "publishing")

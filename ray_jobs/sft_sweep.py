@@ -22,8 +22,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
-from ray_jobs.answering import threads_per_worker
-from ray_jobs.cluster import LOOK_S, cluster, gpu_share
+from ray_jobs.cluster import cluster
 from ray_jobs.driver import Progress, Request, drive, serve
 from ray_jobs.meter import Meter
 from ray_jobs.sft_job import (
@@ -33,14 +32,14 @@ from ray_jobs.sft_job import (
     publish,
     recipe_of,
     told_of,
-    train_somewhere,
 )
 from ray_jobs.sft_trials import HALVING, RUNGS, Judged, Trial, drawn, looks, with_trial
 from ray_jobs.turns import Turns
+from ray_jobs.workers import LOOK_S, gpu_share, threads_per_worker
 from rlhf.data.datasets import rows
 from rlhf.durable import replace_folder
 from rlhf.errors import RLHFError, UsageError
-from rlhf.sft import job
+from rlhf.sft import finished
 from rlhf.sft.plot import draw
 from rlhf.store import checkpoints
 
@@ -62,7 +61,7 @@ class Planned:
     @property
     def finished(self) -> bool:
         """Whether it was trained to its end; else it was cut."""
-        return (self.folder / job.DONE).is_file()
+        return (self.folder / finished.DONE).is_file()
 
 
 def sweep(
@@ -132,11 +131,13 @@ def _search(work: Work, planned: list[Planned], progress: Progress) -> None:
         base, data, settings = work.base["path"], work.data, work.settings
 
         def trainable(config: dict[str, Any]) -> None:
+            from ray_jobs.sft_work import train  # where it computes
+
             number = config["trial"]
             one = planned[number]
             judged = Judged(number, one.folder, turns)
             wanted = with_trial(settings, one.trial)
-            train_somewhere(base, data, one.folder, wanted, threads, meter, judged)
+            train(base, data, one.folder, wanted, threads, meter, judged)
             judged.finish()
 
         tuner = tune.Tuner(
@@ -221,7 +222,7 @@ def _figures(one: Planned) -> dict[str, Any]:
     """A trial's row of the table: of one that was cut, up to where it was."""
     seen = looks(one.folder)
     if one.finished:
-        told = job.figures_of(one.folder)
+        told = finished.figures_of(one.folder)
         loss, step, steps = told["validation_loss"], told["steps"], told["steps_planned"]
     else:
         loss, step, steps = seen[-1].lowest, seen[-1].step, seen[-1].steps

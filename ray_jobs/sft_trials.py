@@ -19,7 +19,7 @@ from ray import tune
 
 from rlhf.durable import write_whole
 from rlhf.settings import SFT, Settings
-from rlhf.sft import job
+from rlhf.sft.finished import figures_of
 
 RUNGS = (25, 50)
 """Percent of its own planned steps at which a trial is cut that is worse than the median of the
@@ -117,7 +117,7 @@ class Judged:
 
     def finish(self) -> None:
         """The adapter is written: nothing that comes now can undo it."""
-        loss = job.figures_of(self._folder)["validation_loss"]
+        loss = figures_of(self._folder)["validation_loss"]
         tune.report({"percent": 100, "validation_loss": loss})
 
     def _tell(self, look: Look) -> None:

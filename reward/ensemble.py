@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reward.measures import Circumstances, measure
-from reward.preferences import PreferenceSet
+from reward.circumstances import Circumstances
+from reward.measures import measure
+from reward.preferences import Answer, PreferenceSet
 from reward.report import MemberReport, RewardReport
-from reward.scoring import Answer, Encoder, score_ids
+from reward.scoring import Encoder, score_ids
 from reward.splits import Plan
 from rlhf.durable import sync_tree
 from rlhf.errors import ModelError, UsageError

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from math import comb
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,10 @@ from reward.calibration import (
     pairwise_correlation,
     wilson,
 )
-from reward.preferences import EDITED, PreferenceSet
+from reward.circumstances import Circumstances, untrained
+from reward.preferences import EDITED, Answer, PreferenceSet
 from reward.report import (
-    NO_AGREEMENT,
-    Agreement,
+    HOLDOUT,
     AnnotatorReport,
     BestOf,
     MemberReport,
@@ -30,8 +29,8 @@ from reward.report import (
     Scored,
     Slice,
 )
-from reward.scoring import Answer, Encoded, Encoder, differences, score_ids
-from reward.splits import HOLDOUT, Plan
+from reward.scoring import Encoded, Encoder, differences, score_ids
+from reward.splits import Plan
 from rlhf.models.roles import RoleModel
 
 Numbers = NDArray[np.float64]
@@ -59,40 +58,6 @@ LENGTHS = (
     (float("inf"), "chosen much longer"),
 )
 """Tokens of the chosen response over those of the rejected one, up to which a name holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What is known before training, and what to compare with."""
-
-    annotators: tuple[AnnotatorReport, ...] = ()
-    people: Agreement = NO_AGREEMENT
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    round_id: int | None = None
-    previous: Path | None = None
-    """Published folder of the last ensemble; its name is its digest."""
-    previous_members: tuple[str, ...] = ()
-    best_of: tuple[tuple[Answer, ...], ...] = ()
-    """Several reference responses to each of a few prompts, as many for each."""
-
-
-def untrained(
-    preferences: PreferenceSet, plan: Plan, circumstances: Circumstances | None = None
-) -> RewardReport:
-    """What is known without any model; the gate refuses such a round."""
-    known = circumstances or Circumstances()
-    return RewardReport(
-        ratings=preferences.ratings,
-        preferences=len(preferences.rows),
-        edited=preferences.edited,
-        effective=preferences.effective,
-        contradicted=preferences.contradicted,
-        excluded=preferences.excluded,
-        left_out=dict(known.left_out),
-        split=plan.sizes,
-        annotators=known.annotators,
-        people=known.people,
-    )
 
 
 def measure(

@@ -26,6 +26,15 @@ EDITED = "edited"
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A response to a conversation, as text."""
+
+    prompt: Messages
+    text: str
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Preference:
     """One rating that says which of two responses to one prompt is better."""
 

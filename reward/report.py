@@ -24,6 +24,12 @@ class Share:
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}, {self.count} pairs)"
 
 
+HOLDOUT = "holdout"
+"""The reward model that the policy never maximises: it only watches."""
+
+FILE = "report.json"
+"""In the folder of a trained model and of a published ensemble."""
+
 NOTHING = Share(0.5, 0.0, 1.0, 0)
 """The share of no pairs at all."""
 

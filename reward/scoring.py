@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from reward.preferences import Messages, Preference
+from reward.preferences import Answer, Messages, Preference
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids, response_ids, right_pad
 from rlhf.settings import Sampling
@@ -22,15 +22,6 @@ from rlhf.settings import Sampling
 Numbers = NDArray[np.float64]
 BATCH = 64
 """Sequences per forward pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response to a conversation, as text."""
-
-    prompt: Messages
-    text: str
-    finished: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reward.preferences import Preference
+from reward.report import HOLDOUT
 from rlhf.seeds import derived
 from rlhf.settings import Reward
 
-HOLDOUT = "holdout"
 STOPPING_SHARE = 0.5
 """Share of the members' conversations by which the hold-out's training stops."""
 SEEN_SHARE = 0.8

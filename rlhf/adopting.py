@@ -20,7 +20,8 @@ from rlhf import registry
 from rlhf.durable import move_into_place
 from rlhf.errors import RLHFError, UsageError
 from rlhf.home import sole_service
-from rlhf.models.base import BaseIdentity, base_identity, load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.identity import BaseIdentity, base_identity
 from rlhf.models.role_files import ADAPTER
 from rlhf.registry.merging import merge_in_place
 from rlhf.registry.pulling import copy_adapter

@@ -14,7 +14,8 @@ from torch import Tensor
 from rlhf import registry, starter
 from rlhf.evaluation.bias.counterfactuals import Request, Template, built_in
 from rlhf.home import make_home
-from rlhf.models.base import base_identity, load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.identity import base_identity
 from rlhf.models.logprobs import response_logprobs
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import prompt_ids, response_ids, right_pad

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from rlhf import registry
-from rlhf.models.base import base_identity, load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.identity import base_identity
 from rlhf.models.roles import RoleModel
 from rlhf.registry import card
 from rlhf.settings import LoRA

@@ -6,8 +6,6 @@ Only safetensors are read and no code that comes with a model is run.
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +17,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from rlhf.errors import ModelError
 from rlhf.models import attention, norm, rotary
-
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+from rlhf.models.model_folder import check_folder_if_local
 
 UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, HFValidationError)
 """What the libraries raise for files that are damaged, foreign or not there."""
@@ -38,38 +35,12 @@ PLAIN_CHAT_TEMPLATE = (
 """For tokenizers without a template of their own: one `role: text` line per turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class BaseIdentity:
-    """Which base a home belongs to: where it was found, and the hash of what it is."""
-
-    path: str
-    """Absolute folder or hub id."""
-    kind: str
-    """"folder" or "hub"."""
-    revision: str | None
-    """Commit of a hub model."""
-    sha256: str
-    """Over configuration and weights."""
-
-
-def base_identity(path: str | Path) -> BaseIdentity:
-    """Look a base up and hash it. Raises ModelError when it is no usable model."""
-    folder = Path(path).expanduser()
-    if folder.exists():
-        folder = folder.resolve()
-        _check_folder(folder)
-        return BaseIdentity(str(folder), "folder", None, _folder_digest(folder))
-    model = load_base(path)
-    revision = getattr(model.config, "_commit_hash", None)
-    return BaseIdentity(str(path), "hub", revision, weights_digest(model))
-
-
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """The tokenizer of a base; one without a chat template gets PLAIN_CHAT_TEMPLATE.
 
     Raises ModelError when there is none, or when it cannot end a turn.
     """
-    _check_folder_if_local(path)
+    check_folder_if_local(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
     except UNLOADABLE as missing:
@@ -88,7 +59,7 @@ def load_base(
 
     Raises ModelError that says what is missing.
     """
-    _check_folder_if_local(path)
+    check_folder_if_local(path)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = dtype or (torch.bfloat16 if place.type == "cuda" else torch.float32)
     try:
@@ -146,42 +117,6 @@ def weights_digest(model: PreTrainedModel) -> str:
         digest.update(name.encode())
         plain = tensor.detach().to("cpu", torch.bfloat16).flatten()
         digest.update(plain.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _check_folder_if_local(path: str | Path) -> None:
-    folder = Path(path).expanduser()
-    if folder.exists() or str(path).startswith((".", "/", "~")):
-        _check_folder(folder)
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.exists():
-        raise ModelError(f"{folder}: there is no such folder")
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: this is a file; give the folder of a model")
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder}: this is no model folder; config.json is missing")
-    try:
-        plain = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as broken:
-        raise ModelError(f"{folder / 'config.json'}: not valid JSON ({broken})") from broken
-    if "model_type" not in plain:
-        raise ModelError(f"{folder / 'config.json'}: names no model_type")
-    if not any(folder.glob("*.safetensors")):
-        pickles = [file.name for pattern in PICKLES for file in folder.glob(pattern)]
-        hint = f"; {pickles[0]} is a pickle, convert it to safetensors" if pickles else ""
-        raise ModelError(f"{folder}: no *.safetensors weights are in it{hint}")
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
-        raise ModelError(f"{folder}: no tokenizer is in it (tokenizer.json)")
-
-
-def _folder_digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in (folder / "config.json", *sorted(folder.glob("*.safetensors"))):
-        digest.update(file.name.encode())
-        with file.open("rb") as data:
-            digest.update(hashlib.file_digest(data, "sha256").digest())
     return digest.hexdigest()
 
 

@@ -15,8 +15,8 @@ from peft import (
 from safetensors.torch import load_file, save_file
 
 from rlhf.errors import ModelError
-from rlhf.models.base import PICKLES
 from rlhf.models.head import Head
+from rlhf.models.model_folder import PICKLES
 
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 HEAD, HEAD_CONFIG = "head.safetensors", "head.json"

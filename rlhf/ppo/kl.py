@@ -1,17 +1,8 @@
-"""How far the policy is from the reference, and how hard the reward pulls it back.
-
-Units: nats; "per sequence" means summed over a response's tokens.
-"""
+"""How far the policy is from the reference: estimates of the KL, in nats per token."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from torch import Tensor
-
-MAX_ERROR = 0.2
-"""The controller never corrects by more than this share at once (Ziegler et al., 2019)."""
 
 
 def k1(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
@@ -23,36 +14,3 @@ def k3(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
     """(q/p - 1) - log(q/p): unbiased, never negative, less noisy (Schulman, 2020)."""
     ratio = ref_logprob - logprob
     return ratio.exp() - 1 - ratio
-
-
-def carried(chosen: float, before: Mapping[str, float] | None) -> float:
-    """The coefficient with which a round begins: where the champion's round left it.
-
-    The controller's target is counted from the fixed reference, over all rounds, so that it must
-    not begin anew with each. before: the champion's {"set": the setting, "reached": the
-    coefficient at the end}, None for one that PPO did not make. Another setting begins anew.
-    """
-    if before is None or before["set"] != chosen:
-        return chosen
-    return before["reached"]
-
-
-@dataclass(slots=True)
-class KLController:
-    """The KL coefficient of the reward: adaptive towards `target`, or fixed without one.
-
-    coef *= 1 + clip(kl / target - 1, -0.2, 0.2) * episodes / horizon (Ziegler et al., 2019, 2.2).
-    """
-
-    coef: float
-    target: float | None
-    """Nats per sequence."""
-    horizon: int
-    """Episodes (responses)."""
-
-    def update(self, kl: float, episodes: int) -> None:
-        """Learn from a batch of `episodes` responses whose mean KL was `kl` nats per sequence."""
-        if self.target is None:
-            return
-        error = max(-MAX_ERROR, min(MAX_ERROR, kl / self.target - 1))
-        self.coef *= 1 + error * episodes / self.horizon

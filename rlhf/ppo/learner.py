@@ -20,7 +20,8 @@ from rlhf.models.roles import RoleModel
 from rlhf.ppo import adamw
 from rlhf.ppo.advantages import conservative_score, gae, place_rewards, whiten
 from rlhf.ppo.experience import Experience, Sequences, minibatches
-from rlhf.ppo.kl import KLController, k1
+from rlhf.ppo.kl import k1
+from rlhf.ppo.kl_coef import KLController
 from rlhf.ppo.metrics import rollout_figures, update_figures
 from rlhf.ppo.objective import policy_loss, value_loss
 from rlhf.ppo.reduce import Alone, Reduce

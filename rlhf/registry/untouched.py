@@ -6,7 +6,8 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
-from rlhf.models.base import BaseIdentity, load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.identity import BaseIdentity
 from rlhf.models.roles import RoleModel
 from rlhf.registry import card
 from rlhf.settings import Settings

@@ -19,13 +19,11 @@ from rlhf.durable import write_whole
 from rlhf.errors import UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.settings import Settings
+from rlhf.sft.finished import ADAPTER, DONE, figures_of
 from rlhf.sft.packing import use_flash_attention
 from rlhf.sft.rows import Writer
 from rlhf.sft.training import fit
 from rlhf.sft.watch import Looked, Progress
-
-ADAPTER, DONE = "adapter", "figures.json"
-"""In the folder of a training: the finished adapter, and (written last) its figures."""
 
 
 def train(
@@ -81,12 +79,6 @@ def train(
         "validation_rows": checking.count.rows,
     }
     write_whole(folder / DONE, lambda file: file.write_text(json.dumps(figures), encoding="utf-8"))
-    return figures
-
-
-def figures_of(folder: Path) -> dict[str, Any]:
-    """The figures of a finished training."""
-    figures: dict[str, Any] = json.loads((folder / DONE).read_text(encoding="utf-8"))
     return figures
 
 

@@ -12,11 +12,11 @@ from statistics import fmean
 
 import torch
 
-from ray_jobs.policy_worker import HOLDOUT
 from ray_jobs.ppo_round import SMOOTHING
 from reward.ensemble import normalise
-from reward.preferences import Preference
-from reward.scoring import Answer, Encoder, score_ids
+from reward.preferences import Answer, Preference
+from reward.report import HOLDOUT
+from reward.scoring import Encoder, score_ids
 from reward.splits import Job, subsample
 from reward.training import train_member
 from rlhf import starter

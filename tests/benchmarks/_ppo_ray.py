@@ -39,9 +39,8 @@ def main(shape_name: str, model: str, size: int, iterations: int, given: dict[st
     make_home(home)
     (home / "run").mkdir(exist_ok=True)
     os.environ |= private_environment(home)
-    from ray_jobs.answering import Question
     from ray_jobs.cluster import cluster
-    from ray_jobs.policy_worker import WorkerSpec
+    from ray_jobs.messages import Question, WorkerSpec
     from ray_jobs.ppo_round import Workers
 
     shape = SHAPES[shape_name]

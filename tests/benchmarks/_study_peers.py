@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reward.ensemble import normalise
-from reward.scoring import Answer
+from reward.preferences import Answer
 from reward.splits import Job as Member
 from reward.splits import subsample
 from rlhf.seeds import derived

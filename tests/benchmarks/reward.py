@@ -23,11 +23,10 @@ from scipy.special import expit
 
 from reward import annotators, preferences, probe, splits
 from reward.calibration import expected_calibration_error, reliability
+from reward.circumstances import Circumstances
 from reward.ensemble import assemble
-from reward.measures import Circumstances
-from reward.preferences import Preference
+from reward.preferences import Answer, Preference
 from reward.report import RewardReport
-from reward.scoring import Answer
 from rlhf import starter
 from rlhf.settings import Reward
 from rlhf.starter.world import prompts

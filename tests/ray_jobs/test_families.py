@@ -18,8 +18,8 @@ from peft import PeftModel
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from ray_jobs.answering import Mind, Question
 from ray_jobs.measuring import Measurer
+from ray_jobs.messages import Mind, Question
 from reward.preferences import Preference
 from reward.scoring import Encoder, differences
 from reward.splits import Job

@@ -10,8 +10,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ray_jobs.answering import Mind, Question
-from ray_jobs.measuring import Drawn, Measurer
+from ray_jobs.measuring import Measurer
+from ray_jobs.messages import Drawn, Mind, Question
 from rlhf import registry
 from rlhf.evaluation.perplexity import perplexity
 from rlhf.home import make_home

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from reward.circumstances import Circumstances, untrained
 from reward.ensemble import assemble
 from reward.gate import decide
-from reward.measures import Circumstances, untrained
-from reward.preferences import Preference, PreferenceSet
+from reward.preferences import Answer, Preference, PreferenceSet
 from reward.report import AnnotatorReport, RewardReport
-from reward.scoring import Answer, Encoder, score_ids
+from reward.scoring import Encoder, score_ids
 from reward.splits import jobs, plan
 from reward.training import train_member
 from rlhf.errors import ModelError, UsageError

@@ -12,7 +12,8 @@ from rlhf import registry
 from rlhf.adopting import Adopted, adopt
 from rlhf.errors import NotFound, RLHFError, UsageError
 from rlhf.home import make_home, sole_service
-from rlhf.models.base import base_identity, load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.identity import base_identity
 from rlhf.models.roles import RoleModel
 from rlhf.registry.untouched import untouched
 from rlhf.settings import Settings

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from rlhf.errors import ModelError
-from rlhf.models.base import base_identity, load_base, load_tokenizer
+from rlhf.models.base import load_base, load_tokenizer
+from rlhf.models.identity import base_identity
 from rlhf.models.logprobs import response_logprobs_and_entropy
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import left_pad, prompt_ids, response_ids, right_pad

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from rlhf.ppo.advantages import conservative_score, gae, place_rewards, whiten
-from rlhf.ppo.kl import KLController, carried, k1, k3
+from rlhf.ppo.kl import k1, k3
+from rlhf.ppo.kl_coef import KLController, carried
 from rlhf.ppo.objective import policy_loss, value_loss
 from rlhf.ppo.reduce import Alone
 from rlhf.ppo.stops import reason
