@@ -91,7 +91,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """What a worker loads: the base, the round's starting policy, the reward roles' folders."""
+    """What a policy worker loads: the base, the starting policy, the reward roles' folders."""
 
     base: str
     policy: str

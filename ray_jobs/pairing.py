@@ -9,9 +9,9 @@ import numpy as np
 
 from ray_jobs.answering import Answerer
 from ray_jobs.messages import Asked, Candidate, Question
-from reward import probe
 from reward.scoring import score_ids
 from reward.selection import Numbers
+from reward.states import state_differences, states
 from rlhf.models.text import prompt_ids, response_ids
 
 
@@ -25,7 +25,7 @@ class Pairer(Answerer):
             prompt = prompt_ids(self.tokenizer, one.messages, self.mind.sampling)
             first, second = (response_ids(self.tokenizer, text) for text in (one.first, one.second))
             pairs.append(([*prompt, *first], [*prompt, *second]))
-        return probe.state_differences(self.roles, pairs)
+        return state_differences(self.roles, pairs)
 
     def candidates(
         self, role: str, questions: Sequence[Question], seed: int, members: Sequence[str]
@@ -38,12 +38,12 @@ class Pairer(Answerer):
         ]
         scores = np.array([score_ids(self.roles, member, sequences) for member in members])
         scores = scores.reshape(len(members), len(sequences))
-        states = probe.states(self.roles, sequences)
+        seen = states(self.roles, sequences)
         by_prompt: dict[int, list[int]] = {}
         for place, answer in enumerate(answers):
             by_prompt.setdefault(answer.prompt_id, []).append(place)
         return [
-            Candidate(answers[a], answers[b], scores[:, a] - scores[:, b], states[a] - states[b])
+            Candidate(answers[a], answers[b], scores[:, a] - scores[:, b], seen[a] - seen[b])
             for places in by_prompt.values()
             for a, b in combinations(places, 2)
             if answers[a].text.strip() != answers[b].text.strip()

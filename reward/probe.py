@@ -1,8 +1,7 @@
 """The linear probe: what the untouched base model can tell of two responses without training.
 
 A logistic regression on the base's last hidden states. It costs one forward pass per response,
-knows every comparison, and never saw the annotator whom it helps to check. The same states tell
-how alike two comparisons are.
+knows every comparison, and never saw the annotator whom it helps to check.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from reward.scoring import Encoder, batches
+from reward.scoring import Encoder
+from reward.states import state_differences
 from rlhf.models.roles import RoleModel
 
 if TYPE_CHECKING:
@@ -67,23 +66,6 @@ def opinion(
         [about[number].conversation for number in fitting],
     )
     return {fitting[row]: one for row, one in guessed.items()}
-
-
-@torch.inference_mode()
-def states(roles: RoleModel, sequences: Sequence[Sequence[int]]) -> Numbers:
-    """Last hidden state [N, D] of the reference at the last token of each sequence."""
-    found = np.empty((len(sequences), roles.hidden_size))
-    for rows, ids, mask in batches(sequences, roles.device):
-        hidden = roles.hidden(None, ids, mask)
-        last = mask.sum(dim=1) - 1
-        found[rows] = hidden[torch.arange(len(rows)), last].double().cpu().numpy()
-    return found
-
-
-def state_differences(roles: RoleModel, pairs: Sequence[Sequence[Sequence[int]]]) -> Numbers:
-    """State of the first sequence less that of the second [N, D], for each of N pairs."""
-    read = states(roles, [ids for pair in pairs for ids in pair])
-    return np.asarray(read[0::2] - read[1::2], dtype=np.float64)
 
 
 def crossfit(

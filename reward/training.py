@@ -39,6 +39,7 @@ from reward.preferences import Preference
 from reward.report import MemberReport
 from reward.scoring import Encoded, Encoder, differences
 from reward.splits import Job
+from reward.states import state_differences
 from rlhf.errors import UsageError
 from rlhf.models.base import load_base, load_tokenizer
 from rlhf.models.roles import RoleModel
@@ -163,7 +164,7 @@ def _start_linear(
     did not come back.
     """
     learning, choosing = (
-        probe.state_differences(roles, [(pair.chosen, pair.rejected) for pair in pairs])
+        state_differences(roles, [(pair.chosen, pair.rejected) for pair in pairs])
         for pairs in (rows, stopping)
     )
     weights = np.array([pair.source.weight for pair in rows])

@@ -20,11 +20,12 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from reward import preferences, probe, splits
+from reward import preferences, splits
 from reward.preferences import Preference
 from reward.scoring import Encoded
 from reward.selection import choose, disagreement
 from reward.splits import Job
+from reward.states import state_differences
 from rlhf.models.roles import RoleModel
 from rlhf.settings import Reward
 from rlhf.starter.world import prompts
@@ -129,7 +130,7 @@ def _next(
 
 
 def _states(roles: RoleModel, pairs: Sequence[Encoded]) -> Numbers:
-    return probe.state_differences(roles, [(pair.chosen, pair.rejected) for pair in pairs])
+    return state_differences(roles, [(pair.chosen, pair.rejected) for pair in pairs])
 
 
 def _as_preference(one: Answered, pair: tuple[int, int]) -> Preference:
