@@ -60,6 +60,8 @@ class Course:
     seconds: list[float]
     gold: list[float]
     """Of the policy after every judged iteration, on held-out prompts."""
+    halves: list[tuple[float, float]]
+    """The same, apart for two halves of these prompts."""
     liked: list[float]
     """Score of the same answers by the reward model that PPO does not see."""
     start: float
@@ -81,13 +83,21 @@ class Course:
     def missed(self) -> float:
         """Share of the largest gain in gold on the way that the kept policy lacks; 1 without any.
 
-        Of means over as many iterations as the stops look at: the highest of 80 single figures,
-        each with an error of 0.07, lies 0.15 above the policy's own by luck.
+        Of means over as many iterations as the stops look at. The prompts that say which policy is
+        the best one do not say how good it is, the other half does, and the other way round: the
+        highest of 80 figures, each with an error, lies above the policy's own by luck.
         """
-        ends = range(stops.WINDOW, len(self.gold) + 1)
-        means = {end: fmean(self.gold[end - stops.WINDOW : end]) for end in ends}
-        best = max(means.values())
-        return (best - means[self.kept]) / (best - self.start) if best > self.start else 1.0
+        ends = range(stops.WINDOW, len(self.halves) + 1)
+        first, second = (
+            {end: fmean(one[half] for one in self.halves[end - stops.WINDOW : end]) for end in ends}
+            for half in (0, 1)
+        )
+        best = fmean(
+            measured[max(chosen, key=lambda end: chosen[end])]
+            for chosen, measured in ((first, second), (second, first))
+        )
+        kept = fmean((first[self.kept], second[self.kept]))
+        return (best - kept) / (best - self.start) if best > self.start else 1.0
 
 
 def course(
@@ -116,7 +126,7 @@ def course(
     held_out = prompts("heldout", JUDGED, JUDGED_SEED + seed)
     unjudged = 0 if judged is None else ppo.iterations - judged
     history: list[dict[str, float]] = []
-    golds: list[float] = []
+    halves: list[tuple[float, float]] = []
     liked: list[float] = []
     seconds: list[float] = []
     stopped, kept, best = None, ppo.iterations, float("-inf")
@@ -136,7 +146,7 @@ def course(
         history.append(figures)
         if iteration >= unjudged:
             marks, score = _judge(roles, POLICY, held_out, seed, watched=HOLDOUT in folders)
-            golds.append(marks)
+            halves.append(marks)
             liked.append(score)
         if HOLDOUT in folders and stopped is None:
             recent = fmean(one["objective/holdout"] for one in history[-SMOOTHING:])
@@ -150,9 +160,10 @@ def course(
         kl=[one["objective/kl"] for one in history],
         explained=[one["val/explained_variance"] for one in history],
         seconds=seconds,
-        gold=golds,
+        gold=[fmean(one) for one in halves],
+        halves=halves,
         liked=liked,
-        start=start,
+        start=fmean(start),
         stopped=stopped,
         kept=kept,
     )
@@ -160,16 +171,23 @@ def course(
 
 def _judge(
     roles: RoleModel, role: str | None, asked: Sequence[WorldPrompt], seed: int, *, watched: bool
-) -> tuple[float, float]:
-    """(gold, score by the hold-out; NaN without one) of a role's answers, on average."""
+) -> tuple[tuple[float, float], float]:
+    """(gold of two halves, score by the hold-out; NaN without one) of answers, on average.
+
+    Every second prompt is of a held-out intent, so that the halves take turns by two.
+    """
     drawn = _answers(roles, role, asked, seed, 9)
-    marks = fmean(
+    marks = [
         gold(one.messages, one.meta, said.text) for one, said in zip(asked, drawn, strict=True)
+    ]
+    half = (
+        fmean(marks[0::4] + marks[1::4]),
+        fmean(marks[2::4] + marks[3::4]),
     )
     if not watched:
-        return marks, float("nan")
+        return half, float("nan")
     encoder = Encoder(roles.tokenizer, SAMPLING, longest=roles.context)
-    return marks, float(score_ids(roles, HOLDOUT, encoder.fitting(drawn)).mean())
+    return half, float(score_ids(roles, HOLDOUT, encoder.fitting(drawn)).mean())
 
 
 def rated(asked: Sequence[WorldPrompt], seed: int) -> list[Preference]:

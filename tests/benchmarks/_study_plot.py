@@ -26,12 +26,13 @@ def draw(told: dict[str, Cells], start: float, ours: str, file: Path) -> None:
     figure, (golds, proxies) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for method, cells in told.items():
         _golds(golds, method, cells, start, wide=method == ours)
-    golds.set(title="gold, the true score", ylabel="mean over 2,000 held-out answers")
+    golds.set(title="gold, the true score", ylabel="mean over held-out answers")
     golds.legend(frameon=False, fontsize="small")
     for name, label in (("proxy", "what PPO maximises"), ("holdout", "what it never sees")):
         _scores(proxies, name, label, told.get(ours, {}))
     proxies.set(title=f"{ours}: scores on the way", ylabel="standard deviations of the reference")
-    proxies.legend(frameon=False, fontsize="small")
+    if proxies.lines:
+        proxies.legend(frameon=False, fontsize="small")
     for axes in (golds, proxies):
         axes.set_xlabel("sqrt(KL from the starter in nats per answer)")
         axes.spines[["top", "right"]].set_visible(False)
