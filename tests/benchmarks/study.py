@@ -44,6 +44,8 @@ from tests.benchmarks._study_plot import draw
 from tests.benchmarks._study_yardstick import COOLER
 
 OURS = "ours"
+ENOUGH = 3
+"""Seeds from which an interval says more than the figures themselves."""
 REACHED = 0.75
 """Gold win rate to which the methods race by the clock."""
 SURE = 2.0
@@ -95,7 +97,7 @@ def _say(method: str, seed: int, rounds: Sequence[dict[str, Any]]) -> None:
 
 
 def table(told: Told, start: Start) -> str:
-    """Markdown; means over seeds of the last round, half of their 95 % intervals behind them."""
+    """Markdown; of the last round, as `_spread` tells seeds."""
     columns = ("win_rate", "gold", "kl", "length", "distinct_2", "repeated_sentences", "empty")
     head = ["method", "seeds", "votes", *(name.replace("_", " ") for name in columns), "seconds"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
@@ -153,8 +155,9 @@ def _served(last: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
+    """The mean and half of its 95 % interval; of fewer than ENOUGH the values themselves."""
+    if len(values) < ENOUGH:
+        return ", ".join(f"{one:.{digits}f}" for one in values)
     off = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
     return f"{fmean(values):.{digits}f} ± {off:.{digits}f}"
 
