@@ -19,7 +19,7 @@ from ray_jobs.cluster import cluster
 from ray_jobs.driver import Progress, serve
 from ray_jobs.messages import Mind, Question
 from ray_jobs.workers import CHUNK, start_workers, threads_per_worker
-from reward.report import HOLDOUT
+from reward.report import FILE, HOLDOUT
 from rlhf import registry
 from rlhf.evaluation.bias import publishing
 from rlhf.evaluation.bias.counterfactuals import Request, Template, built_in, everyday_requests
@@ -167,7 +167,7 @@ def _scores(
 
 def _reward(home: Path, digest: str) -> dict[str, Any]:
     """What is known of the ensemble: how often it is right, and how well it knows."""
-    file = registry.checkpoint_path(home, digest) / "report.json"
+    file = registry.checkpoint_path(home, digest) / FILE
     told = json.loads(file.read_text(encoding="utf-8"))
     return {
         "digest": digest,
