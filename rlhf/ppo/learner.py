@@ -280,7 +280,7 @@ class Learner:
         """Micro-batches of like lengths; none for a worker that has no row of a mini-batch."""
         if not len(rows):
             return
-        lengths = shard.mask[rows].sum(dim=1)
+        lengths = shard.mask[rows].sum(dim=1).cpu()  # where the row numbers are
         states = len(rows) * int(lengths.max()) * self.roles.states_per_token
         parts = min(len(rows), math.ceil(states / TRAINING_STATES))
         for part in rows[lengths.argsort(stable=True)].tensor_split(parts):
