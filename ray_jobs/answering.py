@@ -48,6 +48,6 @@ class Answerer:
             noise_keys=[(seed, q.prompt_id, q.sample) for q in questions],
         )
         return [
-            Answer(q.prompt_id, q.sample, tuple(s.ids), decode(self.tokenizer, s.ids), s.finished)
+            Answer(q.prompt_id, q.sample, tuple(s.ids), decode(self.tokenizer, s.said), s.finished)
             for q, s in zip(questions, sampled, strict=True)
         ]

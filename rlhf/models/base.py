@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from rlhf.errors import ModelError
 from rlhf.models import attention, norm, rotary
 from rlhf.models.model_folder import check_folder_if_local
+from rlhf.models.turn_end import let_turns_end_as_the_model_does
 
 UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, HFValidationError)
 """What the libraries raise for files that are damaged, foreign or not there."""
@@ -49,6 +50,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         raise ModelError(f"{path}: the tokenizer has no end-of-sequence token to end a turn with")
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN_CHAT_TEMPLATE
+    let_turns_end_as_the_model_does(tokenizer, path)
     return tokenizer
 
 

@@ -24,10 +24,15 @@ COMPACT_BELOW = 0.75
 
 @dataclass(frozen=True, slots=True)
 class SampledResponse:
-    """Token ids [T], the end token included where there is one."""
+    """Token ids [T] as they were drawn, the end token included where there is one."""
 
     ids: list[int]
     finished: bool
+
+    @property
+    def said(self) -> list[int]:
+        """The ids without the end token."""
+        return self.ids[:-1] if self.finished else self.ids
 
 
 def sample(
@@ -44,8 +49,8 @@ def sample(
     noise = torch.stack([_noise(key, sampling.max_new_tokens) for key in noise_keys])
     with torch.inference_mode(), roles.merged(role):
         drawn = _decode(roles, prompts, sampling, noise.to(roles.device))
-    end = roles.tokenizer.eos_token_id
-    return [SampledResponse(ids, bool(ids) and ids[-1] == end) for ids in drawn]
+    ends = set(end_tokens(roles).tolist())
+    return [SampledResponse(ids, bool(ids) and ids[-1] in ends) for ids in drawn]
 
 
 def _decode(
@@ -86,7 +91,7 @@ def _decode(
             cache.batch_select_indices(kept)
             ids, mask, positions = ids[kept], mask[kept], positions[kept]
             position, running, alive = position[kept], running[kept], alive[kept]
-    return [_ended(tokens, roles, ends) for tokens in drawn]
+    return drawn
 
 
 def end_tokens(roles: RoleModel) -> Tensor:
@@ -95,13 +100,6 @@ def end_tokens(roles: RoleModel) -> Tensor:
     several = told if isinstance(told, list) else [] if told is None else [told]
     every = sorted({int(one) for one in (roles.tokenizer.eos_token_id, *several)})
     return torch.tensor(every, device=roles.device)
-
-
-def _ended(tokens: list[int], roles: RoleModel, ends: Tensor) -> list[int]:
-    """Any end token becomes the tokenizer's own, the one that rewards and templates know."""
-    if tokens and tokens[-1] in ends.tolist():
-        return [*tokens[:-1], int(roles.tokenizer.eos_token_id)]
-    return tokens
 
 
 def _noise(key: tuple[int, ...], length: int) -> Tensor:
