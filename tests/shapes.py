@@ -26,15 +26,35 @@ SHAPES: dict[str, dict[str, Any]] = {
     "phi": {"num_key_value_heads": 4},
 }
 
+ODD: dict[str, dict[str, Any]] = {
+    "granite": {"num_key_value_heads": 2, "logits_scaling": 8.0},
+    "deepseek_v3": {
+        "num_key_value_heads": 4,
+        "q_lora_rank": 16,
+        "kv_lora_rank": 8,
+        "qk_rope_head_dim": 4,
+        "qk_nope_head_dim": 8,
+        "v_head_dim": 8,
+        "first_k_dense_replace": 2,
+    },
+    "gpt_oss": {
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "num_local_experts": 2,
+        "num_experts_per_tok": 1,
+    },
+}
+"""Kinds with logits, attention or rotations of their own."""
+
 
 def made(kind: str, folder: Path, tokenizer: Path, **other: Any) -> Path:
-    """A random model of a kind of SHAPES in `folder`; `tokenizer` is a folder that has one."""
+    """A random model of a kind of SHAPES or ODD in `folder`; `tokenizer`: a folder with one."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     sizes = {} if kind == "gpt2" else SIZES
     config = AutoConfig.for_model(
         kind,
-        **{**sizes, "vocab_size": 261, **SHAPES[kind], **other},
+        **{**sizes, "vocab_size": 261, **(SHAPES | ODD)[kind], **other},
         eos_token_id=1,
         bos_token_id=None,
     )

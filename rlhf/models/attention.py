@@ -42,7 +42,8 @@ def attention(
 ) -> tuple[Tensor, None]:
     """query [B, H, S, E], key and value [B, K, S, E] -> [B, S, H, E]; transformers' interface."""
     batch, heads, length, size = query.shape
-    if attention_mask is not None or key.shape[2] != length or not 1 < length <= SHORT:
+    whole = attention_mask is None and key.shape[2] == length and 1 < length <= SHORT
+    if not whole or value.shape[-1] != size:  # DeepSeek's values are narrower than its keys
         out, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **given
         )

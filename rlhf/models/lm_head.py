@@ -21,7 +21,9 @@ class LmHead:
         config: Any = base.config.get_text_config()
         self.layer = cast(nn.Linear, base.get_output_embeddings())
         self.cap: float | None = getattr(config, "final_logit_softcapping", None)  # Gemma 2
-        self.scale: float = getattr(config, "logit_scale", None) or 1.0  # Cohere
+        times: float = getattr(config, "logit_scale", None) or 1.0  # Cohere
+        over: float = getattr(config, "logits_scaling", None) or 1.0  # Granite
+        self.scale = times / over
 
     @property
     def vocabulary(self) -> int:

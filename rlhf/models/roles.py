@@ -29,17 +29,16 @@ from rlhf.errors import ModelError
 from rlhf.models import role_files
 from rlhf.models.adapters import lora_config
 from rlhf.models.base import UNLOADABLE, first_line, weights_digest
+from rlhf.models.compatibility import check
 from rlhf.models.head import Head
 from rlhf.models.lm_head import LmHead
 from rlhf.models.low_rank import LowRankLinear
-from rlhf.models.text import prompt_ids, tokenizer_digest
+from rlhf.models.text import tokenizer_digest
 from rlhf.models.trunk import Trunk
-from rlhf.settings import LoRA, Sampling
+from rlhf.settings import LoRA
 
 HEAD_PARAMETERS = ("head.weight", "head.bias")
 """Names of a head's parameters among a role's trainable ones."""
-PROBE = "The quick brown fox jumps over 13 lazy dogs? Yes!"
-"""Encoded once, to see whether tokenizer and model belong together."""
 
 
 class RoleModel:
@@ -54,7 +53,7 @@ class RoleModel:
         self._peft: PeftModel | None = None
         self._on: tuple[str | None] | None = None
         self._lower: Trunk | None = None
-        self._check_vocabulary()
+        check(base, tokenizer, self.lm_head)
 
     @property
     def device(self) -> torch.device:
@@ -249,17 +248,6 @@ class RoleModel:
                 f"{role_files.HEAD_CONFIG} belong beside its adapter"
             )
         return self.heads[role]
-
-    def _check_vocabulary(self) -> None:
-        """Raise ModelError when the tokenizer speaks ids that the model does not have."""
-        known = int(self.base.config.get_text_config().vocab_size)
-        probe = [{"role": "user", "content": PROBE}]
-        spoken = [*prompt_ids(self.tokenizer, probe, Sampling()), self.tokenizer.eos_token_id]
-        if max(spoken) >= known:
-            raise ModelError(
-                f"the tokenizer uses token {max(spoken)}, the model has only {known}; "
-                "they do not belong together"
-            )
 
     def _head_identity(self) -> dict[str, Any]:
         return {

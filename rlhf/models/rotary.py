@@ -55,8 +55,12 @@ def _equal(theirs: Rotate) -> bool:
     noise = torch.Generator().manual_seed(PROBE_SEED)
     q, k = (torch.randn(2, heads, 5, 8, generator=noise) for heads in (4, 2))
     cos, sin = torch.randn(2, 2, 5, 8, generator=noise)
+    try:
+        wanted = theirs(q, k, cos, sin)
+    except RuntimeError:  # gpt-oss takes half as many cosines
+        return False
     pairs = zip(
-        theirs(q, k, cos, sin),
+        wanted,
         (_rotated(x, cos.unsqueeze(1), sin.unsqueeze(1)) for x in (q, k)),
         strict=True,
     )

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from rlhf.models import rotary
 from rlhf.models.base import load_base
 from rlhf.models.norm import FrozenRMSNorm
-from tests.shapes import SHAPES, made
+from tests.shapes import ODD, SHAPES, made
 
 IDS = torch.arange(3, 51).view(4, 12)
 
@@ -48,7 +48,7 @@ def _untouched_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
                 monkeypatch.setattr(module, rotary.NAME, theirs)
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", [*SHAPES, *ODD])
 def test_a_loaded_base_thinks_what_transformers_own_does(
     kind: str, tiny_llama: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
 from rlhf.errors import ModelError
 from rlhf.models.base import load_base, load_tokenizer
@@ -16,6 +17,7 @@ from rlhf.models.roles import RoleModel
 from rlhf.models.sampling import sample
 from rlhf.models.text import decode, left_pad, prompt_ids, response_ids, right_pad
 from rlhf.settings import LoRA, Sampling
+from tests.shapes import ODD, made
 
 TALK = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "and you?"}]
 KINDS: dict[str, dict[str, Any]] = {
@@ -75,6 +77,18 @@ def test_a_tokenizer_without_an_end_is_refused(tiny_llama: Path, tmp_path: Path)
         load_tokenizer(folder)
 
 
+@pytest.mark.parametrize(("named", "end"), [([0, 1], "<|end|>"), (0, "<|pad|>"), (None, "<|pad|>")])
+def test_a_turn_ends_with_what_template_and_model_call_an_end(
+    named: int | list[int] | None, end: str, tiny_llama: Path, tmp_path: Path
+) -> None:
+    """As with Gemma, whose tokenizer has another end of sequence than its template."""
+    folder = changed(tiny_llama, tmp_path / "model", eos_token="<|pad|>")
+    GenerationConfig(eos_token_id=named).save_pretrained(folder)
+    tokenizer = load_tokenizer(folder)
+    assert tokenizer.eos_token == end
+    assert response_ids(tokenizer, "yes")[-1] == tokenizer.convert_tokens_to_ids(end)
+
+
 def test_a_tokenizer_that_knows_more_than_the_model_is_refused(
     tiny_llama: Path, tmp_path: Path
 ) -> None:
@@ -83,6 +97,19 @@ def test_a_tokenizer_that_knows_more_than_the_model_is_refused(
     base.config.vocab_size = 50
     with pytest.raises(ModelError, match="do not belong together"):
         RoleModel(base, load_tokenizer(folder))
+
+
+def test_a_model_with_logits_of_an_unknown_kind_is_refused(tiny_llama: Path) -> None:
+    base = load_base(tiny_llama)
+    base.lm_head.register_forward_hook(lambda _, __, logits: 1.5 * logits)
+    with pytest.raises(ModelError, match="type llama make their logits in a way"):
+        RoleModel(base, load_tokenizer(tiny_llama))
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_logits_of_odd_kinds_are_known(kind: str, tiny_llama: Path, tmp_path: Path) -> None:
+    folder = made(kind, tmp_path / kind, tiny_llama)
+    RoleModel(load_base(folder), load_tokenizer(folder))
 
 
 def test_an_answer_survives_encoding_and_decoding(tiny_llama: Path) -> None:
