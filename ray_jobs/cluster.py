@@ -58,6 +58,7 @@ def cluster(home: Path, wanted: settings.Ray, *, cpus: int, apart: bool = False)
 def _start_private(folder: Path, cpus: int) -> None:
     tether.raise_loopback()
     ray.init(
+        address="local",  # whatever RAY_ADDRESS says
         num_cpus=cpus,
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,

@@ -78,12 +78,12 @@ def serve(work: Callable[[Path, Request, Progress], Any], description: str | Non
     os.umask(0o077)
     try:
         _say(RESULT, work(given.home, given.request, lambda *told: _say(PROGRESS, told)))
-    except RLHFError as error:
-        return _fail(error)
-    except RayTaskError as failed:
+    except RayTaskError as failed:  # first: Ray's error is one of its cause's class, too
         if isinstance(failed.cause, RLHFError):
             return _fail(failed.cause)
         raise
+    except RLHFError as error:
+        return _fail(error)
     return 0
 
 

@@ -48,7 +48,8 @@ def run(step: Step) -> Result:
         frozen = rounds.step(tx, step.round.id, State.MANIFEST)
         last = checkpoints.newest(tx, "reward")
     left_out = (frozen.output or {}).get("left_out", {}) if frozen else {}
-    with cluster(step.home, step.settings.ray, cpus=max(step.settings.ray.workers, 2)):
+    wanted = step.settings.ray
+    with cluster(step.home, wanted, cpus=max(wanted.workers, 2, math.ceil(wanted.reward_cpus))):
         step.progress(0, 1, "comparing annotators")
         people, agreement = run_alone(EXAMINE, step.base, labelled, step.settings)
         known = _preferences(step, labelled, people)

@@ -23,13 +23,23 @@ LOOK_S = 0.5
 
 
 class Worker:
-    """An actor: an object of a class that its process alone imports."""
+    """An actor: an object of a class that its process alone imports.
+
+    The object is made in a call, not with the actor: why it cannot be made then reaches whoever
+    calls, where Ray would only say that the actor has died.
+    """
 
     def __init__(self, kind: str, *given: Any) -> None:
-        self._it = _imported(kind)(*given)
+        self._kind, self._given, self._it = kind, given, None
+
+    def make(self) -> None:
+        """Make the object, unless it is there."""
+        if self._it is None:
+            self._it = _imported(self._kind)(*self._given)
 
     def do(self, what: str, *given: Any) -> Any:
         """Call a method."""
+        self.make()
         return getattr(self._it, what)(*given)
 
 
@@ -41,7 +51,10 @@ def start_workers(kind: str, count: int, arguments: Callable[[int], tuple[Any, .
     """
     named = type(_name(kind), (Worker,), {})  # as Ray's tools and `ps` show it
     remote: Any = ray.remote(named).options(num_cpus=1, num_gpus=gpu_share(count))
-    return [remote.remote(kind, *arguments(rank)) for rank in range(count)]
+    workers = [remote.remote(kind, *arguments(rank)) for rank in range(count)]
+    for worker in workers:
+        worker.make.remote()  # all at once, before any is asked
+    return workers
 
 
 def start_task(work: str, *given: Any, cpus: float = 1, gpus: float) -> Any:
@@ -72,9 +85,14 @@ def run_tasks(start: Callable[[Any], list[Any]], progress: Callable[[int, int], 
 
 
 def gpu_share(count: int) -> float:
-    """The GPU (or part of one) that each of `count` equal processes may use; 0 without GPUs."""
-    gpus = float(ray.cluster_resources().get("GPU", 0))
-    return min(1.0, math.floor(100 * gpus / count) / 100)
+    """The GPU (or part of one) that each of `count` equal processes may use; 0 without GPUs.
+
+    A part never spans two GPUs: 3 processes on 2 get a half each.
+    """
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    if gpus == 0:
+        return 0.0
+    return math.floor(100 / math.ceil(count / gpus)) / 100
 
 
 def threads_per_worker(workers: int) -> int:

@@ -42,7 +42,7 @@ class MemberReport:
     """Its role: "reward-0", "reward-1", ... or "holdout"."""
     seed: int
     preferences: int
-    """Different preferences among its training rows (a bootstrap sample repeats some)."""
+    """Different preferences among its training rows."""
     rows: int
     steps: int
     """Optimiser steps behind the weights that were kept."""
