@@ -69,12 +69,21 @@ class Examiner(Answerer):
     def _reference_nll(
         self, role: str, prompts: list[list[int]], references: Sequence[str | None]
     ) -> tuple[Tensor, Tensor]:
-        """(negative log-likelihood [B], tokens [B]) of reference answers, at temperature 1."""
+        """(negative log-likelihood [B], tokens [B]) of reference answers, at temperature 1.
+
+        Both are 0 where there is none, or one that the context does not hold.
+        """
         nll, tokens = torch.zeros(2, len(prompts), device=self.roles.device)
-        known = [row for row, text in enumerate(references) if text is not None]
+        told = {
+            row: response_ids(self.tokenizer, text)
+            for row, text in enumerate(references)
+            if text is not None
+        }
+        known = [row for row in told if len(prompts[row]) + len(told[row]) <= self.roles.context]
         if known:
-            told = [response_ids(self.tokenizer, references[row] or "") for row in known]
-            ids, mask, response = self._together([prompts[row] for row in known], told)
+            ids, mask, response = self._together(
+                [prompts[row] for row in known], [told[row] for row in known]
+            )
             hidden = self.roles.hidden(role, ids, mask)
             logprob = response_logprobs(self.roles, hidden, ids, response, 1.0)
             nll[known], tokens[known] = -logprob.sum(dim=1), response.sum(dim=1).float()

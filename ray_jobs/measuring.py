@@ -11,7 +11,7 @@ from ray_jobs.messages import Drawn, Question
 from reward.report import HOLDOUT
 from rlhf.evaluation.measured import Measured
 from rlhf.models.logprobs import response_logprobs
-from rlhf.models.text import prompt_ids, response_ids
+from rlhf.models.text import prompt_ids
 from rlhf.ppo.advantages import conservative_score
 from rlhf.ppo.kl import k1
 
@@ -26,10 +26,6 @@ class Measurer(Examiner):
         likely it finds the known answers."""
         answers = self.answer(role, questions, seed)
         prompts = [prompt_ids(self.tokenizer, q.messages, self.mind.sampling) for q in questions]
-        known = [
-            text if self._fits(prompt, text) else None
-            for prompt, text in zip(prompts, references, strict=True)
-        ]
         with torch.no_grad():
             ids, mask, response = self._together(prompts, [one.ids for one in answers])
             hidden, trunk = self.roles.hidden_and_trunk(role, ids, mask)
@@ -40,7 +36,7 @@ class Measurer(Examiner):
             base = response_logprobs(
                 self.roles, hidden, ids, response, self.mind.sampling.temperature
             )
-            nll, tokens = self._reference_nll(role, prompts, known)
+            nll, tokens = self._reference_nll(role, prompts, references)
         kl = k1(ours, base).sum(dim=1)
         columns = zip(answers, kl.tolist(), nll.tolist(), tokens.tolist(), strict=True)
         return [
@@ -63,8 +59,3 @@ class Measurer(Examiner):
             reward = conservative_score(scores, pessimism)
             holdout = self.roles.scores(HOLDOUT, ids, mask)
         return list(zip(reward.tolist(), holdout.tolist(), strict=True))
-
-    def _fits(self, prompt: list[int], text: str | None) -> bool:
-        if text is None:
-            return False
-        return len(prompt) + len(response_ids(self.tokenizer, text)) <= self.roles.context
