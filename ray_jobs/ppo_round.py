@@ -24,7 +24,7 @@ from ray_jobs.messages import Question, WorkerSpec
 from ray_jobs.step import Result, Step
 from ray_jobs.workers import gpu_share, start_workers, threads_per_worker
 from reward.report import HOLDOUT
-from rlhf import registry
+from rlhf import durable, registry
 from rlhf.errors import RLHFError, UsageError
 from rlhf.ppo import stops
 from rlhf.ppo.kl_coef import carried
@@ -61,15 +61,15 @@ class Workers:
         ray.get([actor.do.remote("join", address) for actor in self.actors])
 
     def roll_out(self, iteration: int, questions: Sequence[Question]) -> dict[str, float]:
-        """Each worker answers and scores its shard; the mean of what they report."""
+        """Each worker answers and scores its shard; the mean over all answers of its figures."""
         size = len(self.actors)
-        parts = ray.get(
-            [
-                actor.do.remote("roll_out", iteration, questions[rank::size])
-                for rank, actor in enumerate(self.actors)
-            ]
-        )
-        return {name: fmean(part[name] for part in parts) for name in parts[0]}
+        shards = [questions[rank::size] for rank in range(size)]
+        asked = [
+            actor.do.remote("roll_out", iteration, shard)
+            for actor, shard in zip(self.actors, shards, strict=True)
+        ]
+        parts, weights = ray.get(asked), [len(shard) for shard in shards]
+        return {name: fmean((part[name] for part in parts), weights) for name in parts[0]}
 
     def samples(self) -> list[Sampled]:
         """A few of the first worker's answers, for people to read."""
@@ -158,6 +158,7 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
         shutil.rmtree(step.folder / "best", ignore_errors=True)
         fresh.rename(step.folder / "best")
     progress.stopped = stops.reason(progress.history, step.settings.ppo)
+    step.metrics(progress.iteration, figures, workers.samples())  # first: saved is never redone
     tensors, meta = workers.state()
     driver = {
         "history": progress.history,
@@ -166,7 +167,6 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
         "stopped": progress.stopped,
     }
     ppo_state.save(step.folder, ppo_state.Saved(progress.iteration, tensors, meta, driver))
-    step.metrics(progress.iteration, figures, workers.samples())
     step.progress(
         progress.iteration,
         step.settings.ppo.iterations,
@@ -176,10 +176,7 @@ def _advance(step: Step, workers: Workers, progress: Run, figures: dict[str, flo
 
 def _questions(step: Step) -> Callable[[int], list[Question]]:
     """Iteration -> its prompts: shuffled passes over all train prompts, the same for a seed."""
-    with step.store.read() as tx:
-        pool = prompts.split_prompts(tx, "train")
-    if not pool:
-        raise UsageError("no prompts to train on: rlhf ingest FILE")
+    pool = _pool(step)
     size = step.settings.ppo.rollouts
 
     @functools.cache
@@ -192,6 +189,19 @@ def _questions(step: Step) -> Callable[[int], list[Question]]:
         return [Question(prompt.id, number, prompt.messages) for number, prompt in chosen]
 
     return batch
+
+
+def _pool(step: Step) -> list[prompts.Prompt]:
+    """The train prompts that were there when the step first began, whatever came since."""
+    with step.store.read() as tx:
+        pool = prompts.split_prompts(tx, "train")
+    if not pool:
+        raise UsageError("no prompts to train on: rlhf ingest FILE")
+    newest = step.folder / "newest_prompt"
+    if not newest.exists():
+        durable.write_whole(newest, lambda file: file.write_text(str(pool[-1].id)))
+    last = int(newest.read_text())
+    return [one for one in pool if one.id <= last]
 
 
 def _going_on(step: Step) -> PPO:
@@ -225,11 +235,13 @@ def _published(step: Step, candidate: Path, progress: Run) -> Result:
     """Publish the candidate's folder; the alias moves in the transaction that ends the step."""
     first, last = progress.history[0], progress.history[-1]
     reached = first if progress.stopped else last
+    kept = progress.kept if progress.stopped else progress.iteration
+    seen = progress.history[kept - 1]
     figures = {
-        "proxy": last["objective/scores"],
-        "holdout": last["objective/holdout"],
-        "kl": last["objective/kl"],
-        "length": last["completions/mean_length"],
+        "proxy": seen["objective/scores"],
+        "holdout": seen["objective/holdout"],
+        "kl": seen["objective/kl"],
+        "length": seen["completions/mean_length"],
     }
     lineage = {
         "round": step.round.id,
@@ -264,7 +276,7 @@ def _published(step: Step, candidate: Path, progress: Run) -> Result:
     output = {
         "candidate": digest,
         "iterations": progress.iteration,
-        "kept": progress.kept if progress.stopped else progress.iteration,
+        "kept": kept,
         "stopped": progress.stopped,
     }
     return Result({**output, "figures": figures}, {"candidate": digest}, write)

@@ -14,7 +14,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ray_jobs.step import Result, Step
+from ray.exceptions import RayTaskError
+
+from ray_jobs.step import Result, Step, clear_finished
 from rlhf import settings as settings_tree
 from rlhf.errors import RLHFError, Superseded, UsageError
 from rlhf.rounds import State, after
@@ -62,6 +64,7 @@ def run_step(home: Path, round_id: int, state: State, fence: int) -> None:
         if not done:
             raise Superseded(f"round {round_id} has a newer owner; nothing of {state} was kept")
         events.note(tx, "runner", f"{state}_finished", f"round {round_id}", result.output)
+    clear_finished(home, store)
     store.close()
 
 
@@ -76,13 +79,21 @@ def main() -> int:
     os.umask(0o077)
     try:
         run_step(asked.home, asked.round, asked.step, asked.fence)
+    except RayTaskError as failed:  # first: Ray's error is one of its cause's class, too
+        if isinstance(failed.cause, RLHFError):
+            return _failed(failed.cause)
+        raise
     except Superseded as superseded:
         print(f"stopped: {superseded}", file=sys.stderr)
         return SUPERSEDED
     except RLHFError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return _failed(error)
     return 0
+
+
+def _failed(error: RLHFError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -62,13 +62,18 @@ class Step:
             kept = kept and metrics.keep_samples(tx, *mine, iteration, sampled)
         self._or_stop(kept)
 
-    def clear(self) -> None:
-        """Remove the working folder once its result is published."""
-        shutil.rmtree(self.folder)
-
     def _or_stop(self, kept: bool) -> None:
         if not kept:
             raise Superseded(f"round {self.round.id} has a newer owner than fence {self.fence}")
+
+
+def clear_finished(home: Path, store: Store) -> None:
+    """Remove the working folders of all finished steps: what lasts of them is published."""
+    for folder in (home / "rounds").glob("*/*"):
+        with store.read() as tx:
+            step = rounds.step(tx, int(folder.parent.name), folder.name)
+        if step is not None and step.finished_at is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _nothing(_: Connection) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,7 +17,7 @@ from ray_jobs.ray_environment import private_environment
 from rlhf.home import make_home
 from rlhf.rounds import State
 from rlhf.settings import load_settings
-from rlhf.store import Store, metrics, open_store, rounds, schema
+from rlhf.store import Connection, Store, metrics, open_store, rounds, schema
 from tests.live_service import LOOK_S, SMALL
 
 ITERATIONS = 6
@@ -99,8 +100,13 @@ def candidate_after_a_kill(ready: Path, home: Path, point: Point) -> str:
     return ended_after_a_kill(copied(ready, home), point)
 
 
-def ended_after_a_kill(home: Path, point: Point) -> str:
-    """The digest of a run in `home` itself that was killed at `point` and started again."""
+def ended_after_a_kill(
+    home: Path, point: Point, meanwhile: Callable[[Connection], object] = lambda _: None
+) -> str:
+    """The digest of a run in `home` itself that was killed at `point` and started again.
+
+    `meanwhile`: what others write before it starts again.
+    """
     store = open_store(home)
     with _runner(home, store) as runner:
         patience = threading.Event()
@@ -109,7 +115,8 @@ def ended_after_a_kill(home: Path, point: Point) -> str:
         patience.wait(point.seconds)
         runner.kill()
     tether.sweep(home)
-    with store.read() as tx:
+    with store.write() as tx:
+        meanwhile(tx)
         ended = rounds.round_(tx, 1)
     store.close()
     if ended.state != State.PPO:

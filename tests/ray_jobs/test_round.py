@@ -103,6 +103,7 @@ def test_a_round_goes_from_comparisons_to_a_new_champion(finished: tuple[Path, S
     assert told[State.REWARD]["report"]["holdout_temperature"] > 0
     assert set(told[State.EVALUATION]["holdout_at"]) == {"1", "0.7", "0.5"}
     assert served == told[State.EVALUATION]["temperature"]
+    assert not list((home / "rounds" / "1").iterdir()), "what lasts is published"
 
 
 def test_the_policy_starts_at_the_reference_and_every_iteration_is_told(
