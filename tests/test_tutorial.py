@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from rlhf.home import make_home
 from rlhf.starter.world import prompts
+from tests.live_service import ONE_WORKER
 
 PAGE = Path(__file__).parent.parent / "docs" / "tutorial.md"
 CONVERSATIONS = 120
@@ -43,6 +45,8 @@ def bring(folder: Path) -> None:
 
 def test_the_tutorial_goes_from_files_to_a_measured_model(tmp_path: Path) -> None:
     bring(tmp_path / "mydata")
+    make_home(tmp_path / "home")
+    (tmp_path / "home" / "rlhf.toml").write_text(ONE_WORKER)
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     assert len(blocks) == 6
     done = subprocess.run(

@@ -15,6 +15,7 @@ from tests.live_service import SMALL
 
 SMALL_SHAPE = SMALL.partition("[gate]")[0]
 """The small round with the product's own gates."""
+SHORT_PROMPTS = SMALL.replace("[sampling]\n", "[sampling]\nmax_prompt_tokens = 96\n")
 
 
 def rlhf(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +80,7 @@ def test_a_round_goes_on_without_what_cannot_be_used_and_counts_it(tmp_path: Pat
         pair(102, "word " * 10_000, "No."),
         {"prompt": "long " * 10_000, "chosen": "Yes.", "rejected": "No."},
     ]
-    taken_in, done, report = round_of(tmp_path, SMALL, [*good, *bad])
+    taken_in, done, report = round_of(tmp_path, SHORT_PROMPTS, [*good, *bad])
     assert "1 left out: the two answers are the same" in taken_in
     assert "1 left out: contradicts what the same judge said before" in taken_in
     assert done.returncode == 0, done.stderr
