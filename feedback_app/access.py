@@ -60,6 +60,7 @@ GRADIO_READS = (
     "/theme.css",
     "/config",
     "/gradio_api/info",
+    "/gradio_api/app_id",
     "/gradio_api/heartbeat/*",
     "/gradio_api/queue/data",
     "/gradio_api/startup-events",

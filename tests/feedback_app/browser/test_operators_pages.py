@@ -118,6 +118,21 @@ def test_the_checkpoints_page_shows_how_to_pull(
     expect(page.get_by_role("button", name="Roll the champion back")).to_have_count(0)
 
 
+def test_the_operators_page_comes_back_after_a_restart_of_the_service(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    queued(store, 1)
+    page = context.new_page()
+    page.goto(web.link(store, "olga", "operator"))
+    expect(page.get_by_label("Now")).to_have_value(re.compile("Queue: 1 open"))
+    web.kill()
+    lost = page.locator(".toast-body", has_text="Connection")
+    expect(lost.first).to_be_visible()
+    web.start()
+    queued(store, 2, about="more")
+    expect(page.get_by_label("Now")).to_have_value(re.compile("Queue: 3 open"))
+
+
 def test_operators_write_the_guidelines(context: BrowserContext, web: Web, store: Store) -> None:
     page = context.new_page()
     page.goto(web.link(store, "olga", "operator"))
