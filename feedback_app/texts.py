@@ -227,6 +227,7 @@ BROWSER: Final[dict[str, object]] = {
     "load_failed": "The next comparison could not be loaded: {problem}.",
     "late": "Not counted: {problem}",
     "signed_out": "Your session has ended. Sign in again; your verdict is kept in this tab.",
+    "undo_waits": "Your last verdict is not saved yet; you can open it again as soon as it is.",
     "nothing_to_undo": "There is no rating of yours to open again.",
     "reopened": "You rated this {when}. Change the verdict and save it, or press Esc to leave it.",
     "practice": "Practice {number} of {of}: rate it as you would any other. It counts for nothing, "

@@ -107,7 +107,7 @@ async def test_a_crowd_at_the_door_holds_nobody_up_who_is_inside(
 
     monkeypatch.setattr(people, "verify_password", slow)
     inside = httpx.ASGITransport(site.app)
-    async with httpx.AsyncClient(transport=inside, base_url=ORIGIN, timeout=None) as client:
+    async with httpx.AsyncClient(transport=inside, base_url=ORIGIN, timeout=60) as client:
 
         async def guess(number: int) -> int:
             form = {"name": f"name {number}", "password": "not the password"}
