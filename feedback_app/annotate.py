@@ -13,7 +13,7 @@ import gradio as gr
 
 from feedback_app import api_guidelines, texts
 from feedback_app.theme import HEADER, module
-from rlhf.store import Store
+from rlhf.store import Store, validate
 
 OPENED = 'document.dispatchEvent(new Event("history-opened"));'
 """Gradio builds what an accordion holds only when it is opened: the list asks to be filled."""
@@ -108,6 +108,7 @@ def _comparison(attributes: Sequence[str]) -> str:
         f'</header><div class="answer-text" data-slot="{slot}" tabindex="0" dir="auto" '
         f'role="region" aria-labelledby="answer-{side}"></div>'
         f'<textarea class="answer-edit" data-edit="{slot}" dir="auto" hidden '
+        f'maxlength="{validate.RESPONSE_CHARS}" '
         f'aria-label="{_text(f"edit_{side}")}"></textarea></article>'
         for side, slot in (("a", "left"), ("b", "right"))
     )

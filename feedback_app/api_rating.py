@@ -27,6 +27,7 @@ from rlhf.store import (
     queue,
     rankings,
     ratings,
+    validate,
 )
 from rlhf.store.checking import Checks
 
@@ -51,7 +52,7 @@ class Said(BaseModel):
     reason: str | None = Field(None, max_length=10_000)
     attributes: dict[str, Side] = Field(default_factory=dict)
     """Attribute -> the answer that has more of it."""
-    edited: str | None = Field(None, max_length=400_000)
+    edited: str | None = Field(None, max_length=validate.RESPONSE_CHARS)
     """The better answer as the annotator would have written it."""
     active_ms: int = Field(0, ge=0, le=86_400_000)
 
