@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from feedback_app.ids import Id
 from feedback_app.sessions import caller_of
 from rlhf.errors import Forbidden, InputError
 from rlhf.settings import Feedback
@@ -69,7 +70,7 @@ class Flagged(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     lease_id: str | None = Field(None, max_length=36)
-    rating_id: int | None = None
+    rating_id: Id | None = None
     note: str = Field(min_length=1, max_length=10_000)
 
 
@@ -197,7 +198,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         return {"ratings": [_told(one) for one in found]}
 
     @routes.get("/ratings/{rating_id}")
-    def reopen(rating_id: int, request: Request) -> dict[str, Any]:
+    def reopen(rating_id: Id, request: Request) -> dict[str, Any]:
         """A rating of the caller's with its texts, the sides as they stood."""
         with store.read() as tx:
             found = _own(tx, rating_id, caller_of(request).id)
@@ -216,7 +217,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         }
 
     @routes.post("/ratings/{rating_id}/revise")
-    def revise(rating_id: int, said: Said, request: Request) -> dict[str, Any]:
+    def revise(rating_id: Id, said: Said, request: Request) -> dict[str, Any]:
         """Save another verdict on the same comparison as a new revision."""
         caller = caller_of(request)
         with store.write() as tx:

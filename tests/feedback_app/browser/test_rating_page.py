@@ -358,8 +358,8 @@ def test_an_empty_queue_and_a_failure_are_announced_once(
         """() => {
             window.heard = [];
             for (const region of document.querySelectorAll("[role=status]")) {
-                new MutationObserver(() => region.textContent && window.heard.push(region.textContent))
-                    .observe(region, { childList: true });
+                const hear = () => region.textContent && window.heard.push(region.textContent);
+                new MutationObserver(hear).observe(region, { childList: true });
             }
         }"""
     )
