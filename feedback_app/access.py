@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KIB, MIB = 1024, 1024 * 1024
+BODY = 64 * KIB
+"""Bytes that a request may have where its line says nothing else."""
+VERDICT_BODY = 2 * MIB
+"""Room for the longest answer that a person may write, in any script, and the reason for it."""
+PAGE_BODY = MIB
+"""Room for the longest guidelines, or for the names of two thousand files."""
+
 ANNOTATOR, OPERATOR, READER, NOBODY = "annotator", "operator", "reader", "anonymous"
 
 OPERATORS = frozenset({OPERATOR})
@@ -28,6 +36,8 @@ class Rule:
     """Whether a read-only Bearer token may stand in for a session."""
     uploads: bool = False
     """Whether files may come this way, and with them more bytes than a request has elsewhere."""
+    body: int = BODY
+    """Bytes that a request may have, where it is no upload."""
 
     def covers(self, method: str, path: str) -> bool:
         """Whether this line decides a request."""
@@ -37,9 +47,15 @@ class Rule:
 
 
 def _rule(
-    methods: str, path: str, roles: frozenset[str], *, token: bool = False, uploads: bool = False
+    methods: str,
+    path: str,
+    roles: frozenset[str],
+    *,
+    token: bool = False,
+    uploads: bool = False,
+    body: int = BODY,
 ) -> Rule:
-    return Rule(frozenset(methods.split()), path, roles, token, uploads)
+    return Rule(frozenset(methods.split()), path, roles, token, uploads, body)
 
 
 PAGES = {
@@ -60,6 +76,7 @@ GRADIO_READS = (
     "/theme.css",
     "/config",
     "/gradio_api/info",
+    "/gradio_api/app_id",
     "/gradio_api/heartbeat/*",
     "/gradio_api/queue/data",
     "/gradio_api/startup-events",
@@ -70,7 +87,8 @@ GRADIO_WRITES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/re
 def _gradio(mount: str, roles: frozenset[str]) -> tuple[Rule, ...]:
     """The part of a Gradio app that its own page calls."""
     reads = tuple(_rule("GET HEAD", mount + path, roles) for path in GRADIO_READS)
-    return reads + tuple(_rule("POST", mount + path, roles) for path in GRADIO_WRITES)
+    writes = tuple(_rule("POST", mount + path, roles, body=PAGE_BODY) for path in GRADIO_WRITES)
+    return reads + writes
 
 
 RULES: tuple[Rule, ...] = (
@@ -91,11 +109,11 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/api/v1/guidelines/read", RATERS),
     _rule("GET", "/api/v1/next", RATERS),
     _rule("POST", "/api/v1/leases/*", RATERS),
-    _rule("POST", "/api/v1/ratings", RATERS),
+    _rule("POST", "/api/v1/ratings", RATERS, body=VERDICT_BODY),
     _rule("POST", "/api/v1/skips", RATERS),
     _rule("POST", "/api/v1/flags", RATERS),
     _rule("GET", "/api/v1/ratings/*", RATERS),
-    _rule("POST", "/api/v1/ratings/*", RATERS),
+    _rule("POST", "/api/v1/ratings/*", RATERS, body=VERDICT_BODY),
     _rule("GET", "/api/v1/status", OPERATORS),
     _rule("POST", "/api/v1/rounds", OPERATORS),
     _rule("GET POST", "/api/v1/rounds/*", OPERATORS),

@@ -13,7 +13,7 @@ import gradio as gr
 
 from feedback_app import api_guidelines, texts
 from feedback_app.theme import HEADER, module
-from rlhf.store import Store
+from rlhf.store import Store, validate
 
 OPENED = 'document.dispatchEvent(new Event("history-opened"));'
 """Gradio builds what an accordion holds only when it is opened: the list asks to be filled."""
@@ -62,11 +62,12 @@ def skeleton(attributes: Sequence[str], root_path: str) -> str:
       {_text("keys")} <kbd aria-hidden="true">?</kbd></button>
   </div>
   <p class="banner" data-slot="banner" role="note" aria-live="polite" hidden></p>
+  <p class="announced" data-slot="announced" role="status"></p>
   <div data-slot="stage" aria-busy="true">
     {_loading()}
     {_comparison(attributes)}
-    {_stand("empty", _EMPTY_ART, "again", _text("look_again"))}
-    {_stand("problem", _PROBLEM_ART, "retry", _text("retry"), root_path)}
+    {_empty()}
+    {_problem(root_path)}
   </div>
   <div class="dock">
     <div class="scale-row" role="radiogroup" aria-label="{_text("scale")}">{_scale()}</div>
@@ -107,6 +108,7 @@ def _comparison(attributes: Sequence[str]) -> str:
         f'</header><div class="answer-text" data-slot="{slot}" tabindex="0" dir="auto" '
         f'role="region" aria-labelledby="answer-{side}"></div>'
         f'<textarea class="answer-edit" data-edit="{slot}" dir="auto" hidden '
+        f'maxlength="{validate.RESPONSE_CHARS}" '
         f'aria-label="{_text(f"edit_{side}")}"></textarea></article>'
         for side, slot in (("a", "left"), ("b", "right"))
     )
@@ -167,19 +169,25 @@ def _radios(name: str, choices: Sequence[str]) -> str:
     )
 
 
-def _stand(kind: str, art: str, action: str, label: str, root_path: str | None = None) -> str:
-    title = f'<h2 data-slot="{kind}-title"></h2>' if root_path is None else ""
-    body = f"{kind}-body" if root_path is None else kind
-    way = (
-        ""
-        if root_path is None
-        else f'<a class="primary" href="{escape(root_path)}/sign-in">'
-        f"{escape(texts.SIGN_IN['submit'])}</a>"
-    )
+def _empty() -> str:
     return (
-        f'<section class="stand {kind}">{art}{title}<p data-slot="{body}"></p>'
-        f'<button type="button" class="toggle" data-act="{action}">{label}</button>{way}</section>'
+        f'<section class="stand empty">{_EMPTY_ART}<h2 data-slot="empty-title"></h2>'
+        f'<p data-slot="empty-body"></p>{_button("again", "look_again")}'
+        '<p class="looked" data-slot="empty-looked"></p></section>'
     )
+
+
+def _problem(root_path: str) -> str:
+    way = escape(f"{root_path}/sign-in?next=/annotate/")
+    return (
+        f'<section class="stand problem">{_PROBLEM_ART}<p data-slot="problem"></p>'
+        f'{_button("retry", "retry")}<a class="primary" href="{way}">'
+        f"{escape(texts.SIGN_IN['submit'])}</a></section>"
+    )
+
+
+def _button(action: str, label: str) -> str:
+    return f'<button type="button" class="toggle" data-act="{action}">{_text(label)}</button>'
 
 
 def _guidelines_dialog() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
+from feedback_app.ids import Id
 from rlhf.errors import NotFound
 from rlhf.evaluation.standing import folder_of, with_people
 from rlhf.store import Store
@@ -38,7 +39,7 @@ def evaluation_routes(store: Store, home: Path) -> APIRouter:
         }
 
     @routes.get("/evaluations/{number}")
-    def one_evaluation(number: int) -> dict[str, Any]:
+    def one_evaluation(number: Id) -> dict[str, Any]:
         """A report, with what people said up to now. Raises NotFound."""
         with store.read() as tx:
             row = evaluation(tx, number)
@@ -47,7 +48,7 @@ def evaluation_routes(store: Store, home: Path) -> APIRouter:
         return {"id": row.id, "kind": row.kind, "report": report, "files": files}
 
     @routes.api_route("/evaluations/{number}/files/{name}", methods=["GET", "HEAD"])
-    def evaluation_file(number: int, name: str) -> FileResponse:
+    def evaluation_file(number: Id, name: str) -> FileResponse:
         """One file of a report; the name is looked up, never joined to a path."""
         with store.read() as tx:
             evaluation(tx, number)

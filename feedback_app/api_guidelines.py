@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict
 
 from feedback_app import texts
+from feedback_app.ids import Id
 from feedback_app.sessions import caller_of
 from rlhf.store import Connection, Store, guidelines
 
@@ -21,7 +22,7 @@ class Read(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int
+    version: Id
 
 
 def guidelines_routes(store: Store) -> APIRouter:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from feedback_app.ids import Id
 from feedback_app.sessions import caller_of
 from rlhf.errors import Forbidden, InputError
 from rlhf.settings import Feedback
@@ -27,6 +28,7 @@ from rlhf.store import (
     queue,
     rankings,
     ratings,
+    validate,
 )
 from rlhf.store.checking import Checks
 
@@ -51,7 +53,7 @@ class Said(BaseModel):
     reason: str | None = Field(None, max_length=10_000)
     attributes: dict[str, Side] = Field(default_factory=dict)
     """Attribute -> the answer that has more of it."""
-    edited: str | None = Field(None, max_length=400_000)
+    edited: str | None = Field(None, max_length=validate.RESPONSE_CHARS)
     """The better answer as the annotator would have written it."""
     active_ms: int = Field(0, ge=0, le=86_400_000)
 
@@ -68,7 +70,7 @@ class Flagged(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     lease_id: str | None = Field(None, max_length=36)
-    rating_id: int | None = None
+    rating_id: Id | None = None
     note: str = Field(min_length=1, max_length=10_000)
 
 
@@ -196,7 +198,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         return {"ratings": [_told(one) for one in found]}
 
     @routes.get("/ratings/{rating_id}")
-    def reopen(rating_id: int, request: Request) -> dict[str, Any]:
+    def reopen(rating_id: Id, request: Request) -> dict[str, Any]:
         """A rating of the caller's with its texts, the sides as they stood."""
         with store.read() as tx:
             found = _own(tx, rating_id, caller_of(request).id)
@@ -215,7 +217,7 @@ def rating_routes(store: Store, asking: Feedback) -> APIRouter:
         }
 
     @routes.post("/ratings/{rating_id}/revise")
-    def revise(rating_id: int, said: Said, request: Request) -> dict[str, Any]:
+    def revise(rating_id: Id, said: Said, request: Request) -> dict[str, Any]:
         """Save another verdict on the same comparison as a new revision."""
         caller = caller_of(request)
         with store.write() as tx:

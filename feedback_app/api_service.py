@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel
 
 from feedback_app import loop_state
+from feedback_app.ids import Id
 from feedback_app.sessions import caller_of
 from rlhf import registry, report
 from rlhf.durable import file_digest
@@ -49,7 +51,7 @@ def service_routes(store: Store, home: Path, ratings_per_round: int) -> APIRoute
         return {"asked": True}
 
     @routes.get("/rounds/{round_id}/metrics")
-    def round_metrics(round_id: int, step: str = "ppo") -> dict[str, Any]:
+    def round_metrics(round_id: Id, step: str = "ppo") -> dict[str, Any]:
         """Every iteration's figures of one step of a round."""
         with store.read() as tx:
             rounds.round_(tx, round_id)
@@ -57,13 +59,13 @@ def service_routes(store: Store, home: Path, ratings_per_round: int) -> APIRoute
         return {"iterations": [{"iteration": at, **figures} for at, figures in known]}
 
     @routes.get("/rounds/{round_id}/reward")
-    def round_reward(round_id: int) -> dict[str, Any]:
+    def round_reward(round_id: Id) -> dict[str, Any]:
         """What is known of a round's reward models. Raises NotFound before they are trained."""
         with store.read() as tx:
             return report.reward_report(tx, round_id)[1]
 
     @routes.post("/rounds/{round_id}/overrule")
-    def overrule(round_id: int, said: Overrule, request: Request) -> dict[str, Any]:
+    def overrule(round_id: Id, said: Overrule, request: Request) -> dict[str, Any]:
         """Let a round go on that the reward gate refused, with a reason that stays with it."""
         with store.write() as tx:
             overrule_reward_gate(tx, round_id, by=caller_of(request).name, why=said.why)
@@ -71,7 +73,7 @@ def service_routes(store: Store, home: Path, ratings_per_round: int) -> APIRoute
 
     @routes.get("/rounds/{round_id}/samples")
     def round_samples(
-        round_id: int, newest: Annotated[int, Query(ge=1, le=1000)] = 1
+        round_id: Id, newest: Annotated[int, Query(ge=1, le=1000)] = 1
     ) -> dict[str, Any]:
         """A few responses of the `newest` PPO iterations, with their score and KL."""
         with store.read() as tx:
@@ -157,6 +159,17 @@ def _local_base(base: dict[str, Any]) -> list[Path]:
 
 def _base_files(base: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        {"name": file.name, "size": file.stat().st_size, "sha256": file_digest(file)}
+        {"name": file.name, "size": file.stat().st_size, "sha256": _digest(file)}
         for file in _local_base(base)
     ]
+
+
+def _digest(file: Path) -> str:
+    about = file.stat()
+    return _digest_of(file, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(file: Path, *_: int) -> str:
+    """Reading a base takes seconds per gigabyte: once for the file as it is, by its marks."""
+    return file_digest(file)

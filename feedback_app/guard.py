@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from feedback_app import access, texts, uploads
 from feedback_app.sessions import Caller
 
-BODY_LIMIT = 64 * 1024
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Identify = Callable[[Headers], Awaitable[Caller | None]]
@@ -107,12 +106,13 @@ def role_refusal(rule: access.Rule | None, caller: Caller | None) -> Refusal | N
 def too_large(length: int, rule: access.Rule | None) -> Refusal | None:
     """Whether a body is longer than its route takes."""
     if rule is not None and rule.uploads:
-        if length <= uploads.LIMIT + BODY_LIMIT:
+        if length <= uploads.LIMIT + access.BODY:
             return None
         return Refusal(413, texts.REFUSED["upload"].format(limit=uploads.LIMIT_MB))
-    if length <= BODY_LIMIT:
+    limit = access.BODY if rule is None else rule.body
+    if length <= limit:
         return None
-    return Refusal(413, texts.REFUSED["size"].format(limit=BODY_LIMIT))
+    return Refusal(413, texts.REFUSED["size"].format(limit=limit))
 
 
 def is_page(path: str, headers: Headers) -> bool:

@@ -12,7 +12,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from rlhf.errors import Forbidden
-from rlhf.store import Store, people
+from rlhf.store import Connection, Store, people
 
 SESSION_SECONDS = 7 * 24 * 3600
 
@@ -82,6 +82,10 @@ class Sessions:
         response.delete_cookie(
             self.cookie, path="/", secure=self.tls, httponly=True, samesite="lax"
         )
+
+    def close_others(self, tx: Connection, request: Request, person_id: int) -> None:
+        """End every session of a person but that of this browser."""
+        people.close_other_sessions(tx, person_id, self._session_token(request.headers))
 
 
 def caller_of(request: Request) -> Caller:

@@ -7,13 +7,14 @@ import time
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from anyio import to_thread
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from feedback_app import texts
 from feedback_app.plain import HOME, field, form, hidden, link, page, paragraph
 from feedback_app.sessions import Caller, Sessions, caller_of
-from feedback_app.throttle import Throttle
+from feedback_app.throttle import Busy, Throttle
 from rlhf.errors import Forbidden
 from rlhf.store import Store, people
 
@@ -55,29 +56,36 @@ def sign_in_routes(store: Store, sessions: Sessions, root_path: str) -> APIRoute
         return _sign_in(root_path, next, notice=notice)
 
     @routes.post("/sign-in")
-    def sign_in(
+    async def sign_in(
         request: Request,
         name: Annotated[str, Form(max_length=100)],
         password: Annotated[str, Form(max_length=PASSWORD_CHARACTERS[1])],
         next: Annotated[str, Form(max_length=500)] = "",
     ) -> Response:
         """Check name and password; five failures in a quarter of an hour close the door."""
-        wait = throttle.wait(name)
-        if wait > 0:
-            text = texts.SIGN_IN["wait"].format(minutes=max(1, round(wait / 60)))
-            return _sign_in(root_path, next, name, paragraph(text, "notice bad"), 429)
-        with throttle.turn(), store.write() as tx:
-            person = people.verify_password(tx, name, password)
-        if person is None:
-            throttle.failed(name)
-            wrong = paragraph(texts.SIGN_IN["wrong"], "notice bad")
-            return _sign_in(root_path, next, name, wrong, 401)
-        throttle.succeeded(name)
-        response = RedirectResponse(
-            root_path + (own_path(next) or HOME[person.role]), status_code=303
-        )
-        sessions.open(request, response, person.id)
-        return response
+
+        def refused(problem: str, status: int) -> Response:
+            return _sign_in(root_path, next, name, paragraph(problem, "notice bad"), status)
+
+        def enter() -> Response:
+            wait = throttle.wait(name)
+            if wait > 0:
+                return refused(texts.SIGN_IN["wait"].format(minutes=_minutes(wait)), 429)
+            with store.read() as tx:
+                person = people.verify_password(tx, name, password)
+            if person is None:
+                throttle.failed(name)
+                return refused(texts.SIGN_IN["wrong"], 401)
+            throttle.succeeded(name)
+            to = root_path + (own_path(next) or HOME[person.role])
+            response = RedirectResponse(to, status_code=303)
+            sessions.open(request, response, person.id)
+            return response
+
+        try:
+            return await throttle.in_turn(enter)
+        except Busy:
+            return refused(texts.SIGN_IN["busy"], 429)
 
     @routes.post("/sign-out")
     def sign_out(request: Request) -> Response:
@@ -92,26 +100,42 @@ def sign_in_routes(store: Store, sessions: Sessions, root_path: str) -> APIRoute
         return _account(store, caller_of(request), root_path)
 
     @routes.post("/account/password")
-    def set_password(
+    async def set_password(
         request: Request,
         new: Annotated[str, Form()],
         repeat: Annotated[str, Form()],
         current: Annotated[str, Form()] = "",
-    ) -> HTMLResponse:
+    ) -> Response:
         """Store a new password; one that exists must be given first."""
         caller = caller_of(request)
-        problem = password_problem(new, repeat)
-        if problem is None:
-            with throttle.turn(), store.write() as tx:
-                if people.has_password(tx, caller.id) and not people.verify_password(
+
+        def refused(problem: str, status: int) -> Response:
+            return _account(store, caller, root_path, paragraph(problem, "notice bad"), status)
+
+        def change() -> Response:
+            wait = throttle.wait(caller.name)
+            if wait > 0:
+                return refused(texts.ACCOUNT["wait"].format(minutes=_minutes(wait)), 429)
+            with store.read() as tx:
+                right = not people.has_password(tx, caller.id) or people.verify_password(
                     tx, caller.name, current
-                ):
-                    problem = texts.ACCOUNT["wrong_current"]
-                else:
-                    people.set_password(tx, caller.id, new)
+                )
+            if not right:
+                throttle.failed(caller.name)
+                return refused(texts.ACCOUNT["wrong_current"], 400)
+            throttle.succeeded(caller.name)
+            with store.write() as tx:
+                people.set_password(tx, caller.id, new)
+                sessions.close_others(tx, request, caller.id)
+            return _account(store, caller, root_path, paragraph(texts.ACCOUNT["saved"], "notice"))
+
+        problem = password_problem(new, repeat)
         if problem is not None:
-            return _account(store, caller, root_path, paragraph(problem, "notice bad"), 400)
-        return _account(store, caller, root_path, paragraph(texts.ACCOUNT["saved"], "notice"))
+            return await to_thread.run_sync(refused, problem, 400)
+        try:
+            return await throttle.in_turn(change)
+        except Busy:
+            return await to_thread.run_sync(refused, texts.SIGN_IN["busy"], 429)
 
     return routes
 
@@ -139,6 +163,10 @@ def password_problem(new: str, repeat: str) -> str | None:
     if len(new) < PASSWORD_CHARACTERS[0]:
         return texts.ACCOUNT["short"]
     return texts.ACCOUNT["long"] if len(new) > PASSWORD_CHARACTERS[1] else None
+
+
+def _minutes(seconds: float) -> int:
+    return max(1, round(seconds / 60))
 
 
 def _sign_in(

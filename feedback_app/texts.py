@@ -35,6 +35,7 @@ SIGN_IN: Final = {
     "An operator can make a new one on the Operate page, or with `rlhf users invite`.",
     "wrong": "This name and password do not belong together. Check both and try again.",
     "wait": "Too many attempts. Wait {minutes} minutes and try again, or use a one-time link.",
+    "busy": "Too many passwords are being checked right now. Try again in a few seconds.",
     "signed_out": "You are signed out.",
 }
 
@@ -60,11 +61,13 @@ ACCOUNT: Final = {
     "than one complicated one.",
     "repeat": "New password again",
     "submit": "Save password",
-    "saved": "Saved. You can now sign in with your name and this password.",
+    "saved": "Saved. You can now sign in with your name and this password; wherever else you were "
+    "signed in, you no longer are.",
     "short": "The password needs at least 12 characters. Choose a longer one.",
     "long": "The password may have at most 200 characters.",
     "differ": "The two passwords differ. Type the same one twice.",
     "wrong_current": "The current password is not right. Nothing was changed.",
+    "wait": "Too many attempts. Wait {minutes} minutes and try again. Nothing was changed.",
     "sign_out": "Sign out",
 }
 
@@ -224,6 +227,7 @@ BROWSER: Final[dict[str, object]] = {
     "load_failed": "The next comparison could not be loaded: {problem}.",
     "late": "Not counted: {problem}",
     "signed_out": "Your session has ended. Sign in again; your verdict is kept in this tab.",
+    "undo_waits": "Your last verdict is not saved yet; you can open it again as soon as it is.",
     "nothing_to_undo": "There is no rating of yours to open again.",
     "reopened": "You rated this {when}. Change the verdict and save it, or press Esc to leave it.",
     "practice": "Practice {number} of {of}: rate it as you would any other. It counts for nothing, "

@@ -30,7 +30,16 @@ export function start(root) {
   let choice = null;
   let bothBad = false;
   let poll = 0;
+  let moves = 0; // how often the person or the page went on to something else
   let lastRating = null;
+
+  /** Going on to something else. The answer tells whether that is still the last thing done. */
+  function move() {
+    moves += 1;
+    const mine = moves;
+    clearTimeout(poll);
+    return () => moves === mine;
+  }
 
   // What the person does
 
@@ -75,8 +84,11 @@ export function start(root) {
     else remarks.edit(side);
   }
 
+  /** Whoever judges what is on screen no longer waits for another. */
   function keepThoughts() {
-    if (item !== null) keepDraft(item.submissionId, { choice, bothBad, remarks: remarks.thoughts() });
+    if (item === null) return;
+    move();
+    keepDraft(item.submissionId, { choice, bothBad, remarks: remarks.thoughts() });
   }
 
   async function save() {
@@ -87,6 +99,7 @@ export function start(root) {
       return;
     }
     if (outbox.busy) {
+      move();
       outbox.hurry();
       return;
     }
@@ -105,18 +118,21 @@ export function start(root) {
 
   /** Practice: the comparison stays, with what was to be seen in it, until the person goes on. */
   async function learn(practised, verdict) {
-    if (practised.learned) {
+    if (practised.lesson === "asked") return;
+    if (practised.lesson === "shown") {
       await again();
       return;
     }
-    practised.learned = true;
+    practised.lesson = "asked";
     try {
       const { lesson } = await call("POST", "ratings", { ...verdict, lease_id: practised.leaseId });
+      if (item !== practised) return;
+      practised.lesson = "shown";
       if (lesson === null) await again();
       else card.lesson(lesson);
     } catch (problem) {
-      practised.learned = false;
-      card.say(inWords(problem), "bad");
+      practised.lesson = null;
+      if (item === practised) card.say(inWords(problem), "bad");
     }
   }
 
@@ -130,7 +146,8 @@ export function start(root) {
     const skipped = item;
     try {
       await call("POST", "skips", { lease_id: skipped.leaseId, reason });
-      if (item === skipped) await next();
+      if (item !== skipped) return;
+      await next();
       card.say(texts.skipped);
     } catch (problem) {
       card.say(inWords(problem), "bad");
@@ -149,19 +166,27 @@ export function start(root) {
   }
 
   async function undo() {
-    outbox.hurry();
+    if (outbox.stuck) {
+      outbox.hurry();
+      card.say(texts.undo_waits, "bad");
+      return;
+    }
+    const current = move();
     await outbox.settled();
-    await refreshHistory();
-    await reopen(lastRating);
+    if (current()) await refreshHistory();
+    if (!current()) return;
+    if (lastRating !== null) await reopen(lastRating);
+    else {
+      if (item === null) await again();
+      card.say(texts.nothing_to_undo);
+    }
   }
 
   async function reopen(ratingId) {
-    if (ratingId === null) {
-      card.say(texts.nothing_to_undo);
-      return;
-    }
+    const current = move();
     try {
       const rating = await call("GET", `ratings/${ratingId}`);
+      if (!current()) return;
       ahead = null;
       present({ ...rating, lease_id: null });
       choice = rating.choice;
@@ -170,7 +195,7 @@ export function start(root) {
       remarks.recall(rating, card.side(choice));
       card.banner(fill(texts.reopened, { when: clock(rating.submitted_at) }));
     } catch (problem) {
-      failed(problem);
+      if (current()) failed(problem);
     }
   }
 
@@ -184,11 +209,13 @@ export function start(root) {
 
   /** The comparison after the one on screen: the one made ready, else whatever the server has. */
   async function next() {
+    const current = move();
     const ready = ahead;
     ahead = null;
     item = null;
     const answer = ready === null ? null : await ready;
-    if (answer === null || answer.lease_id === undefined) await again();
+    if (!current()) return;
+    if (answer?.lease_id === undefined || answer.endsAt <= performance.now()) await again();
     else {
       guidelines.stand(answer.guidelines);
       present(answer);
@@ -198,12 +225,14 @@ export function start(root) {
 
   /** What the server would have on screen now. */
   async function again() {
-    clearTimeout(poll);
+    const current = move();
     item = null;
     await outbox.settled();
+    if (!current()) return;
     if (root.dataset.state === "problem") card.stand("loading");
     try {
       const answer = await call("GET", "next");
+      if (!current()) return;
       card.progress(answer.progress);
       guidelines.stand(answer.guidelines);
       if (answer.empty !== undefined) nothing(answer);
@@ -212,12 +241,11 @@ export function start(root) {
         card.say(card.single ? texts.ready_single : texts.ready);
       }
     } catch (problem) {
-      failed(problem);
+      if (current()) failed(problem);
     }
   }
 
   function present(answer) {
-    clearTimeout(poll);
     card.banner("");
     const [left, right] = [answer.left.text, answer.right?.text ?? null];
     card.show({ messages: answer.messages, left, right });
@@ -250,8 +278,8 @@ export function start(root) {
   function nothing({ empty, until }) {
     const [title, body] = texts.empty[empty];
     lease.hold(null);
-    card.empty(title, fill(body, { until: until == null ? "" : clock(until) }));
-    card.say(fill(texts.polling, { time: clock() }));
+    const looked = fill(texts.polling, { time: clock() });
+    card.empty(title, fill(body, { until: until == null ? "" : clock(until) }), looked);
     poll = setTimeout(again, POLL_MS);
   }
 
@@ -266,10 +294,10 @@ export function start(root) {
   }
 
   function signedOut() {
+    move();
     item = null;
     root.dataset.signedOut = "true";
     card.problem(texts.signed_out);
-    card.say(texts.signed_out, "bad");
   }
 
   async function refreshHistory() {
@@ -290,9 +318,19 @@ export function start(root) {
 
   const always = (action) => Object.assign(() => action(), { anytime: true });
   const help = () => card.dialog("keys").showModal();
-  const askToSkip = () => item?.leaseId != null && askSkip(card);
-  const askToFlag = () => item !== null && askFlag(card);
   const why = () => remarks.open();
+
+  function askToSkip() {
+    if (item?.leaseId == null) return;
+    move();
+    askSkip(card);
+  }
+
+  function askToFlag() {
+    if (item === null) return;
+    move();
+    askFlag(card);
+  }
 
   function wire() {
     [...card.scale, ...card.thumbs].forEach((button) => {
@@ -325,6 +363,7 @@ export function start(root) {
   }
 
   async function resume() {
+    const current = move();
     card.stand("loading");
     try {
       const me = await call("GET", "me");
@@ -332,13 +371,14 @@ export function start(root) {
       guidelines.read = me.guidelines;
       card.progress(me.progress);
     } catch (problem) {
+      if (!current()) return;
       failed(problem);
       clearTimeout(poll);
       poll = setTimeout(resume, POLL_MS);
       return;
     }
     outbox.resend();
-    await again();
+    if (current()) await again();
     refreshHistory();
   }
 

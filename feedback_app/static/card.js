@@ -36,6 +36,13 @@ export class Card {
   stand(state) {
     this.root.dataset.state = state;
     this.slot("stage").setAttribute("aria-busy", String(state === "loading"));
+    if (state === "card") this.announce("");
+  }
+
+  /** For those who hear the page: what stands in place of a comparison, once, not at every look. */
+  announce(text) {
+    const announced = this.slot("announced");
+    if (announced.textContent !== text) announced.textContent = text;
   }
 
   show(item) {
@@ -101,15 +108,21 @@ export class Card {
     this.slot("banner").scrollIntoView({ block: "center" });
   }
 
-  empty(title, body) {
+  /** `looked` says when the queue was last asked: to be read, not announced. */
+  empty(title, body, looked) {
     this.slot("empty-title").textContent = title;
     this.slot("empty-body").textContent = body;
+    this.slot("empty-looked").textContent = looked;
     this.stand("empty");
+    this.say("");
+    this.announce(`${title}. ${body}`);
   }
 
   problem(text) {
     this.slot("problem").textContent = text;
     this.stand("problem");
+    this.say("");
+    this.announce(text);
   }
 
   progress({ today, total }) {

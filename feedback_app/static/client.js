@@ -9,7 +9,7 @@ export class Refused extends Error {
   }
 }
 
-/** The service did not answer at all: a dropped network, a restart. */
+/** The service did not answer at all: a dropped network, a restart, a stranger in between. */
 export class Unreachable extends Error {}
 
 const PATIENCE_MS = 20000;
@@ -29,8 +29,9 @@ export async function call(method, path, body) {
   } catch (problem) {
     throw new Unreachable(String(problem));
   }
-  const data = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, data.error ?? "");
+  const data = await answer.json().catch(() => null);
+  if (data === null && answer.status < 500) throw new Unreachable("no JSON: not the service's own words");
+  if (!answer.ok) throw new Refused(answer.status, data?.error ?? "");
   return data;
 }
 

@@ -11,7 +11,7 @@ export class Guidelines {
     this.read = null;
     this.shown = null;
     this.dialog.addEventListener("cancel", (event) => event.preventDefault());
-    this.dialog.addEventListener("close", () => this.confirm());
+    this.dialog.addEventListener("close", () => this.closed());
   }
 
   /** `version` is in force; somebody who has read an older one, or none, is shown it. */
@@ -23,8 +23,15 @@ export class Guidelines {
     this.changed.hidden = stand.changed === null || this.read === null;
     this.changed.textContent = fill(texts.guidelines_changed, stand);
     this.text.innerHTML = stand.html; // made from Markdown by the service, markup in it as text
+    this.dialog.returnValue = "";
     this.dialog.showModal();
     this.text.scrollTop = 0;
+  }
+
+  /** A browser closes a window at the second Escape, whatever the page says to it. */
+  closed() {
+    if (this.dialog.returnValue === "read") this.confirm();
+    else this.dialog.showModal();
   }
 
   async confirm() {

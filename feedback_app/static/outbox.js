@@ -17,6 +17,7 @@ export class Outbox {
     this.signedOut = signedOut;
     this.person = null;
     this.delivery = null;
+    this.stuck = false; // whether the service did not take it at the last try
     this.hurry = () => {};
   }
 
@@ -35,10 +36,13 @@ export class Outbox {
 
   send(path, verdict) {
     keep(this.person, path, verdict);
+    window.addEventListener("beforeunload", askToStay);
     this.say(texts.saving);
     this.delivery = this.deliver(path, verdict);
     this.delivery.then((outcome) => {
       this.delivery = null;
+      this.stuck = false;
+      window.removeEventListener("beforeunload", askToStay);
       if (outcome === null) this.signedOut();
       else {
         this.say(outcome.text, outcome.tone);
@@ -67,6 +71,7 @@ export class Outbox {
           forget();
           return { text: fill(texts.late, { problem: problem.message }), tone: "bad" };
         }
+        this.stuck = true;
         this.say(fill(texts.unsent, { problem: inWords(problem), seconds: wait }), "bad");
         await this.pause(wait);
       }
@@ -87,4 +92,9 @@ export class Outbox {
       this.hurry = done;
     });
   }
+}
+
+/** A closed tab forgets what it has not sent. */
+function askToStay(event) {
+  event.preventDefault();
 }

@@ -129,6 +129,13 @@ def close_session(tx: Connection, token: str) -> None:
     tx.execute(delete(schema.sessions).where(schema.sessions.c.digest == _digest(token)))
 
 
+def close_other_sessions(tx: Connection, person_id: int, token: str) -> None:
+    """End every session of a person but the one of this token."""
+    table = schema.sessions
+    others = (table.c.person_id == person_id, table.c.digest != _digest(token))
+    tx.execute(delete(table).where(*others))
+
+
 def issue_token(
     tx: Connection,
     name: str,

@@ -12,7 +12,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 from starlette.testclient import TestClient
 
-from feedback_app import guard, uploads
+from feedback_app import access, uploads
 from rlhf.store import people
 from tests.feedback_app.conftest import Site
 
@@ -199,8 +199,10 @@ def test_another_site_may_link_to_a_page_but_read_no_data(site: Site) -> None:
 
 def test_a_body_too_large_or_of_unknown_length_is_not_read(site: Site) -> None:
     client = site.signed_in("ann", "annotator")
-    large = client.post("/api/v1/ratings", content=b"x" * (guard.BODY_LIMIT + 1))
-    assert large.status_code == 413
+    for path, limit in (("ratings", access.VERDICT_BODY), ("skips", access.BODY)):
+        large = client.post(f"/api/v1/{path}", content=b"x" * (limit + 1))
+        assert large.status_code == 413
+        assert str(limit) in large.json()["error"]
     endless = client.post("/api/v1/ratings", content=iter([b"x"]))
     assert endless.status_code == 411
     for length in ("-1", "many", "1e9", ""):
@@ -210,14 +212,21 @@ def test_a_body_too_large_or_of_unknown_length_is_not_read(site: Site) -> None:
 
 def test_only_uploads_may_be_large_and_they_have_a_limit_too(site: Site) -> None:
     olga = site.signed_in("olga", "operator")
-    large = {"files": ("a.csv", b"prompt\n" + b"x" * guard.BODY_LIMIT)}
+    large = {"files": ("a.csv", b"prompt\n" + b"x" * access.PAGE_BODY)}
     assert olga.post("/data/gradio_api/upload", files=large).status_code == 200
     assert olga.post("/data/gradio_api/queue/join", files=large).status_code == 413
-    for more in (guard.BODY_LIMIT + 1, 10**18):
+    for more in (access.BODY + 1, 10**18):
         length = {"content-length": str(uploads.LIMIT + more)}
         answer = olga.post("/data/gradio_api/upload", headers=length)
         assert answer.status_code == 413
         assert "more than 256 MB" in answer.json()["error"]
+
+
+def test_a_page_may_name_hundreds_of_files_at_once(site: Site) -> None:
+    olga = site.signed_in("olga", "operator")
+    files = [{"path": f"{number:0400}", "orig_name": "a.csv"} for number in range(500)]
+    answer = olga.post("/data/gradio_api/queue/join", json={"data": [files], "fn_index": 0})
+    assert answer.status_code != 413
 
 
 def test_an_upload_lies_in_the_home_for_this_user_alone(site: Site) -> None:

@@ -19,9 +19,12 @@ from rlhf.store import (
     queue,
     ratings,
     schema,
+    validate,
 )
 from tests.feedback_app.conftest import Site
 from tests.seeded import ask, own_answers, queued
+
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
@@ -62,6 +65,17 @@ def test_the_same_submission_with_another_verdict_is_refused(site: Site, ann: Te
     assert other.status_code == 409
     assert "another verdict" in other.json()["error"]
     assert [one.strength for one in kept(site)] == [2]
+
+
+def test_the_longest_answer_that_may_be_stored_may_be_written(site: Site, ann: TestClient) -> None:
+    queued(site.store, 1)
+    item = ann.get("/api/v1/next").json()
+    longest = "\N{GRINNING FACE}" * validate.RESPONSE_CHARS
+    body = verdict(item, 2, edited=longest, reason="short")
+    sent = json.dumps(body, ensure_ascii=False).encode()
+    assert ann.post("/api/v1/ratings", content=sent, headers=JSON).status_code == 200
+    (one,) = kept(site)
+    assert one.edited == longest
 
 
 @pytest.mark.parametrize("choice", range(1, 8))

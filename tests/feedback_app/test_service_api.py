@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from peft import AutoPeftModelForCausalLM
 from transformers import GenerationConfig
 
 from feedback_app.__main__ import refuse_open_door
+from rlhf.durable import file_digest
 from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
 from rlhf.home import make_home
 from rlhf.registry import remote
@@ -102,6 +105,31 @@ def test_operators_read_what_ppo_drew_last(site: Site) -> None:
     assert site.signed_in("ann", "annotator").get(path).status_code == 403
 
 
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "9" * 30, "one"])
+def test_a_number_that_nothing_can_have_is_refused_in_words(site: Site, number: str) -> None:
+    olga = site.signed_in("olga", "operator")
+    answers = [
+        olga.get(f"/api/v1/{path}")
+        for path in (
+            f"ratings/{number}",
+            f"evaluations/{number}",
+            f"evaluations/{number}/files/report.json",
+            f"rounds/{number}/metrics",
+            f"rounds/{number}/reward",
+            f"rounds/{number}/samples",
+        )
+    ]
+    answers += [
+        olga.post(f"/api/v1/rounds/{number}/overrule", json={"why": "it is fine"}),
+        olga.post(f"/api/v1/ratings/{number}/revise", json={"submission_id": "x", "choice": 1}),
+        olga.post("/api/v1/flags", json={"rating_id": number, "note": "look"}),
+        olga.post("/api/v1/guidelines/read", json={"version": number}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422, answer.url
+        assert re.search("number|rating_id|round_id|version", answer.json()["error"]), answer.url
+
+
 def test_every_published_byte_can_be_fetched_with_a_token(site: Site, champion: str) -> None:
     reader = site.with_token("rita", "reader")
     listed = reader.get("/api/v1/checkpoints").json()
@@ -118,6 +146,30 @@ def test_every_published_byte_can_be_fetched_with_a_token(site: Site, champion: 
             assert hashlib.sha256(body.content).hexdigest() == one["sha256"]
             assert len(body.content) == one["size"]
             assert reader.head(path).status_code == 200
+
+
+def test_a_base_is_hashed_once_until_it_changes(
+    site: Site, tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_llama, base)
+    publish_policy(site.store, site.home, base)
+    hashed: list[str] = []
+
+    def digest(file: Path) -> str:
+        hashed.append(file.name)
+        return file_digest(file)
+
+    monkeypatch.setattr("feedback_app.api_service.file_digest", digest)
+    reader = site.with_token("rita", "reader")
+    first, again = (reader.get("/api/v1/checkpoints/champion").json() for _ in range(2))
+    assert first == again
+    assert sorted(hashed) == sorted(one["name"] for one in first["base"]["files"])
+    hashed.clear()
+    (base / "config.json").write_text((base / "config.json").read_text() + "\n")
+    changed = reader.get("/api/v1/checkpoints/champion").json()
+    assert hashed == ["config.json"]
+    assert changed["base"]["files"] != first["base"]["files"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import islice
+from threading import Event
+
+import httpx
 import pytest
 
 from feedback_app.sign_in import own_path
-from feedback_app.throttle import FAILURES
+from feedback_app.throttle import FAILURES, LINE
 from rlhf.store import people
-from tests.feedback_app.conftest import Site
+from tests.feedback_app.conftest import ORIGIN, Site
 
 PASSWORD = "correct horse battery"
 
@@ -90,6 +95,38 @@ def test_guessing_is_slowed_down_by_name(site: Site) -> None:
     assert client.post("/sign-in", data={**right, "name": "kim"}).status_code == 303
 
 
+@pytest.mark.anyio
+async def test_a_crowd_at_the_door_holds_nobody_up_who_is_inside(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = site.signed_in("ann", "annotator").cookies["rlhf"]
+    checked = Event()
+
+    def slow(*_: object) -> None:
+        checked.wait()
+
+    monkeypatch.setattr(people, "verify_password", slow)
+    inside = httpx.ASGITransport(site.app)
+    async with httpx.AsyncClient(transport=inside, base_url=ORIGIN, timeout=60) as client:
+
+        async def guess(number: int) -> int:
+            form = {"name": f"name {number}", "password": "not the password"}
+            return (await client.post("/sign-in", data=form)).status_code
+
+        guesses = [asyncio.create_task(guess(number)) for number in range(LINE + 3)]
+        try:
+            for refused in islice(asyncio.as_completed(guesses), 3):
+                assert await refused == 429
+            ann = {"cookie": f"rlhf={session}"}
+            assert (await client.get("/api/v1/me", headers=ann)).json()["name"] == "ann"
+            read = {"version": 1}
+            told = await client.post("/api/v1/guidelines/read", json=read, headers=ann)
+            assert told.status_code == 200
+        finally:
+            checked.set()
+        assert sorted(await asyncio.gather(*guesses)) == [401] * (LINE) + [429] * 3
+
+
 def test_an_unknown_name_reads_like_a_wrong_password(site: Site) -> None:
     with_password(site, "mia")
     answers = [
@@ -118,6 +155,28 @@ def test_a_password_is_set_then_changed_only_with_the_one_before(site: Site) -> 
     changed = client.post("/account/password", data={**new, "current": PASSWORD})
     assert changed.status_code == 200
     assert PASSWORD not in changed.text
+
+
+def test_a_new_password_ends_all_other_sessions(site: Site) -> None:
+    client, thief = (site.signed_in("ann", "annotator") for _ in range(2))
+    bob = site.signed_in("bob", "annotator")
+    form = {"new": PASSWORD, "repeat": PASSWORD}
+    assert client.post("/account/password", data=form).status_code == 200
+    assert thief.get("/api/v1/me").status_code == 401
+    assert client.get("/api/v1/me").status_code == 200
+    assert bob.get("/api/v1/me").status_code == 200
+
+
+def test_guessing_the_current_password_is_slowed_down_too(site: Site) -> None:
+    client = site.signed_in("tom", "annotator")
+    form = {"new": PASSWORD, "repeat": PASSWORD}
+    assert client.post("/account/password", data=form).status_code == 200
+    wrong = {**form, "current": "not the password"}
+    statuses = [client.post("/account/password", data=wrong).status_code for _ in range(FAILURES)]
+    assert statuses == [400] * FAILURES
+    right = client.post("/account/password", data={**form, "current": PASSWORD})
+    assert right.status_code == 429
+    assert "Too many attempts" in right.text
 
 
 def test_signing_out_ends_the_session_on_the_server(site: Site) -> None:

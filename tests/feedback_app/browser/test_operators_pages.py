@@ -1,4 +1,4 @@
-"""The operator's pages in a real browser."""
+"""The doors and the pages behind them, but for the rating page, in a real browser."""
 
 from __future__ import annotations
 
@@ -14,6 +14,28 @@ from tests.seeded import hired, queued, rated
 from tests.served import Web
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PASSWORD = "correct horse battery"
+
+
+def test_a_password_is_set_and_opens_the_door_again(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    page = context.new_page()
+    page.goto(web.link(store, "rita", "reader"))
+    page.goto(f"{web.url}/account")
+    page.get_by_label("New password", exact=True).fill(PASSWORD)
+    page.get_by_label("New password again").fill(PASSWORD)
+    page.get_by_role("button", name="Save password").click()
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Saved"))
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You are signed out.")
+    page.get_by_label("Name").fill("rita")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{web.url}/checkpoints/")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You are signed out.")
 
 
 def test_the_operators_page_shows_the_round_and_its_plots(
@@ -116,6 +138,21 @@ def test_the_checkpoints_page_shows_how_to_pull(
     expect(pull).to_have_value(re.compile(rf"rlhf pull champion my-model --from {web.url}"))
     expect(page.get_by_role("gridcell", name="champion")).to_be_visible()
     expect(page.get_by_role("button", name="Roll the champion back")).to_have_count(0)
+
+
+def test_the_operators_page_comes_back_after_a_restart_of_the_service(
+    context: BrowserContext, web: Web, store: Store
+) -> None:
+    queued(store, 1)
+    page = context.new_page()
+    page.goto(web.link(store, "olga", "operator"))
+    expect(page.get_by_label("Now")).to_have_value(re.compile("Queue: 1 open"))
+    web.kill()
+    lost = page.locator(".toast-body", has_text="Connection")
+    expect(lost.first).to_be_visible()
+    web.start()
+    queued(store, 2, about="more")
+    expect(page.get_by_label("Now")).to_have_value(re.compile("Queue: 3 open"))
 
 
 def test_operators_write_the_guidelines(context: BrowserContext, web: Web, store: Store) -> None:
