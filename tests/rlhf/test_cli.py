@@ -127,13 +127,6 @@ def test_bad_data_is_refused_whole(
         assert sum(prompts.count_prompts(tx).values()) == 0
 
 
-def test_a_home_made_for_a_bad_file_goes_away_again(rlhf: Run, tmp_path: Path) -> None:
-    (tmp_path / "prompts.jsonl").write_text("[]]\n")
-    outcome = rlhf("ingest", tmp_path / "prompts.jsonl", "--home", tmp_path / "new")
-    assert is_one_clear_line(outcome)
-    assert not (tmp_path / "new").exists()
-
-
 def test_of_several_files_a_bad_one_keeps_all_out(rlhf: Run, started: Path, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     good.write_text('{"prompt": "Hello"}\n')
