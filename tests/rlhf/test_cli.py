@@ -234,6 +234,20 @@ def test_a_backup_opens_as_a_home_of_its_own(rlhf: Run, started: Path, tmp_path:
     assert listed["name"] == "maria"
 
 
+@pytest.mark.parametrize(
+    "words", [("checkpoints",), ("users", "list"), pytest.param(("up",), marks=pytest.mark.slow)]
+)
+def test_a_home_that_lost_its_database_is_not_given_an_empty_one(
+    rlhf: Run, started: Path, words: tuple[str, ...]
+) -> None:
+    (started / "checkpoints" / "88620d67").mkdir()
+    (started / "rlhf.db").unlink()
+    outcome = rlhf(*words, "--home", started)
+    assert is_one_clear_line(outcome)
+    assert "rlhf backup" in outcome.err
+    assert not (started / "rlhf.db").exists()
+
+
 def test_a_backup_never_overwrites(rlhf: Run, started: Path, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("mine")
