@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -28,6 +28,7 @@ FLOORS = {"torch": "2.10", "transformers": "5.2.1", "ray": "2.56", "gradio": "6.
 """Oldest versions without known security holes that matter here."""
 SQLITE_FLOOR = "3.51.3"
 """Older ones can corrupt a write-ahead log that two processes reset at once."""
+RESTORE = "move rlhf.db* away and put the last `rlhf backup` there as rlhf.db"
 
 
 def examine(home: Path, *, isolated: bool) -> Iterator[Check]:
@@ -149,7 +150,7 @@ def _contents(home: Path) -> Iterator[Check]:
         database = _integrity(store)
         yield database
         if database.verdict is Verdict.OK:
-            yield _published(home, store)
+            yield from _published(home, store)
     finally:
         store.close()
 
@@ -161,23 +162,45 @@ def _integrity(store: Store) -> Check:
         "; ".join(faults[:3]) or "sound",
         ok=not faults,
         otherwise=Verdict.BAD,
-        advice="stop the service and put the last `rlhf backup` in its place",
+        advice=f"stop the service; {RESTORE}",
     )
 
 
-def _published(home: Path, store: Store) -> Check:
+def _published(home: Path, store: Store) -> Iterator[Check]:
     with store.read() as tx:
         known = [one for kind in ("policy", "reward") for one in checkpoints.checkpoints(tx, kind)]
+    digests = [one.digest for one in known]
+    yield _verified(home, digests)
+    yield _recorded(home, digests)
+
+
+def _verified(home: Path, digests: Sequence[str]) -> Check:
     broken = []
-    for one in known:
+    for digest in digests:
         try:
-            registry.verify(home, one.digest)
+            registry.verify(home, digest)
         except RLHFError as damage:
             broken.append(str(damage))
     return judge(
         "checkpoints",
-        "; ".join(broken[:3]) or f"{len(known)} verified",
+        "; ".join(broken[:3]) or f"{len(digests)} verified",
         ok=not broken,
         otherwise=Verdict.BAD,
         advice="do not serve or promote these; restore the folder from a copy",
+    )
+
+
+def _recorded(home: Path, digests: Sequence[str]) -> Check:
+    """A database that is older than its folder, or new in the place of a lost one, lacks some."""
+    folders = {path.name for path in (home / "checkpoints").glob("[!.]*/")}
+    lacking = sorted(folders - set(digests))
+    return judge(
+        "records",
+        f"not in the database: checkpoints/{', '.join(name[:12] for name in lacking[:3])}"
+        if lacking
+        else "every published folder is in the database",
+        ok=not lacking,
+        otherwise=Verdict.WARN if digests else Verdict.BAD,
+        advice="what was stopped in the middle enters its own when it goes on (`rlhf up`); "
+        f"if the database was lost or is an old one, stop the service; {RESTORE}",
     )

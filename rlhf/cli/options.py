@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from rlhf.errors import RLHFError
 
 if TYPE_CHECKING:
     from rlhf.store import Store
@@ -51,17 +48,12 @@ def opened(home: Path | None) -> Iterator[tuple[Path, Store]]:
 
 @contextmanager
 def opened_or_made(home: Path | None) -> Iterator[Store]:
-    """The database of a home, made if it is not there; one made in vain is removed again."""
+    """The database of a home, made if it is not there.
+
+    It stays when the command fails: another command may have stored something there meanwhile.
+    """
     from rlhf.home import make_home
     from rlhf.settings import home_folder
 
-    folder = home_folder(home)
-    fresh = not folder.exists()
-    make_home(folder)
-    try:
-        with opened(folder) as (_, store):
-            yield store
-    except RLHFError:
-        if fresh:
-            shutil.rmtree(folder)
-        raise
+    with opened(make_home(home_folder(home))) as (_, store):
+        yield store

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlhf.data.files import Row, read_rows, refused
-from rlhf.data.shapes import shape
+from rlhf.data.shapes import Shaped, only_shape
 from rlhf.data.splits import conversation_of, split_of
 from rlhf.data.turns import text
 from rlhf.errors import InputError
@@ -37,7 +37,7 @@ def ask(
 ) -> Report:
     """Read every file, then queue all of it in one transaction.
 
-    A row has a prompt in any shape that `rlhf ingest` reads, and `responses`, a list; or an answer
+    A row has one prompt, in any shape that `rlhf ingest` reads, and `responses`, a list; or an answer
     as the last turn or in a column of its own. Raises InputError that names file, line and field;
     then nothing was queued.
     """
@@ -51,13 +51,8 @@ def ask(
 
 def _asked(row: Row, file: Path, heldout_share: float) -> tuple[NewPrompt, Asked]:
     try:
-        answers = _answers(row)
-        shaped = next(shape(Row(row.line, {**row.record, "responses": None})))
-        answers = answers or ((shaped.reference,) if shaped.reference else ())
-        if not answers:
-            raise InputError(
-                "has no answer to ask about", field="responses", fix="Give a list of 1 to 9"
-            )
+        shaped = only_shape(Row(row.line, {**row.record, "responses": None}))
+        answers = _answers(row) or _reference(shaped)
         messages = validate.messages_field(shaped.messages)
     except InputError as wrong:
         raise refused(wrong, file, row) from wrong
@@ -68,6 +63,15 @@ def _asked(row: Row, file: Path, heldout_share: float) -> tuple[NewPrompt, Asked
         split=split_of(messages, heldout_share),
     )
     return prompt, Asked(digest_of(messages), answers)
+
+
+def _reference(shaped: Shaped) -> tuple[str, ...]:
+    if not shaped.reference:
+        raise InputError(
+            "has no answer to ask about", field="responses", fix=f"Give a list of 1 to {MOST}"
+        )
+    said = shaped.reference
+    return (validate.text_field(said, "reference", longest=validate.RESPONSE_CHARS),)
 
 
 def _answers(row: Row) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlhf.data.turns import Messages
-from rlhf.durable import file_digest, move_into_place
-from rlhf.errors import NotFound, UsageError
+from rlhf.durable import file_digest, replace_folder
+from rlhf.errors import NotFound, RLHFError, UsageError
 from rlhf.store import Store
 from rlhf.store import datasets as stored
 
@@ -94,29 +95,51 @@ def dataset(store: Store, home: Path, ref: str) -> Dataset:
 
 
 def rows(data: Dataset, split: Split) -> Iterator[Example]:
-    """The rows of a split, in the order of their ids, chats first."""
-    with pq.ParquetFile(data.folder / f"{split}.parquet") as file:
+    """The rows of a split, in the order of their ids, chats first.
+
+    Raises RLHFError where they cannot be read.
+    """
+    path = data.folder / f"{split}.parquet"
+    with readable(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH):
             for row in batch.to_pylist():
                 yield Example(**row)
+
+
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Turn what is wrong with a file of a data set into a sentence."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as damage:
+        reason, *_ = str(damage).split("\n")
+        raise RLHFError(
+            f"{file} is damaged ({reason}). `rlhf clean` puts a sound copy in "
+            "its place where rows and settings are the same; else restore the folder from a copy"
+        ) from damage
 
 
 def publish(home: Path, folder: Path) -> str:
     """Move a finished folder into the home's data sets and return its digest.
 
     The digest covers the name and SHA-256 of every file but the plot, which is drawn from them.
-    Publishing the same content again drops the new copy.
+    Publishing the same content again drops the new copy, or puts it in the place of one that was
+    damaged meanwhile.
     """
-    files = sorted(path for path in folder.iterdir() if path.name != PLOT)
-    plain = json.dumps([[path.name, file_digest(path)] for path in files])
-    digest = hashlib.sha256(plain.encode()).hexdigest()
+    digest = _digest(folder)
     final = home / "datasets" / digest
-    if final.exists():
+    if final.exists() and _digest(final) == digest:
         shutil.rmtree(folder)
         return digest
     final.parent.mkdir(mode=0o700, exist_ok=True)
-    move_into_place(folder, final)
+    replace_folder(folder, final)
     return digest
+
+
+def _digest(folder: Path) -> str:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != PLOT)
+    plain = json.dumps([[path.name, file_digest(path)] for path in files])
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _there(home: Path, known: stored.DatasetRow) -> Dataset:

@@ -1,7 +1,8 @@
 """`rlhf ingest`: files of prompts, conversations, documents and preferences into the store.
 
-All or nothing: every row is read and checked first and waits on disk (`spool`); then one short
-transaction stores all of it, so that annotators wait for seconds at most while it is copied.
+Every row is read and checked first and waits on disk (`spool`), so that a mistake anywhere keeps
+all of it out. Then it is stored in transactions of half a second, between which annotators write.
+An ingest that is killed among them goes on when the same files come again.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from pathlib import Path
 
 from rlhf.data.finding import find_files
 from rlhf.data.intake import Tally, Wanted, take_in
-from rlhf.data.spool import Spool
-from rlhf.store import Store, answers, passages, prompts
+from rlhf.data.spool import Batch, Spool
+from rlhf.errors import RLHFError
+from rlhf.store import Connection, Store, answers, passages, prompts
 from rlhf.store.imports import add_preferences
 
 Progress = Callable[[int, int, str], None]
+
+HELD_S = 0.5
+"""Seconds after which a transaction ends, with the rows in hand."""
+PAUSE_S = 0.12
+"""Seconds between two. Who waits for SQLite looks every 0.1 s whether it is free."""
 
 CONTRADICTING = "contradicts what the same judge said before"
 
@@ -70,6 +77,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Stored:
+    rows: int = 0
     prompts: int = 0
     answers: int = 0
     passages: int = 0
@@ -86,11 +94,12 @@ def ingest(
     room: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Read files, folders and patterns, then store all of it in one transaction.
+    """Read files, folders and patterns, then store all of it.
 
     `progress(done, total, what)` counts bytes while reading, then rows while storing. What was
     read waits in `room`, about as large as the files. Raises InputError that names file, line and
-    field; then nothing was stored. The same file again adds nothing.
+    field; then nothing was stored. RLHFError says how much was, where the database cannot go on.
+    The same file again adds what is not there.
     """
     wanted = wanted or Wanted()
     files = find_files(paths)
@@ -133,23 +142,44 @@ def _size(file: Path) -> int:
 
 
 def _store(store: Store, spool: Spool, rows: int, now: float, progress: Progress | None) -> _Stored:
-    stored, done = _Stored(), 0
-    with store.write() as tx:
-        for batch in spool.batches():
-            fresh = prompts.add_rows(tx, batch.prompts)
-            stored.prompts += fresh
-            if fresh < len(batch.prompts):
-                stored.answers += answers.add_others(tx, batch.prompts)
-            stored.passages += passages.add_rows(tx, batch.passages)
-            for source, judged in batch.judged.items():
-                kept = add_preferences(tx, source, judged, now=now)
-                stored.added += kept.added
-                stored.known += kept.known
-                stored.contradicting += kept.contradicting
-            done += batch.rows
-            if progress:
-                progress(done, rows, "rows stored")
+    stored, batches = _Stored(), spool.batches()
+    batch, kept = next(batches, None), 0
+    try:
+        while batch is not None:
+            with store.write() as tx:
+                until = time.monotonic() + HELD_S
+                while batch is not None:
+                    _add(tx, batch, now, stored)
+                    if progress:
+                        progress(stored.rows, rows, "rows stored")
+                    batch = next(batches, None)
+                    if time.monotonic() >= until:
+                        break
+            kept = stored.rows
+            if batch is not None:
+                time.sleep(PAUSE_S)
+    except RLHFError as trouble:
+        if not kept:
+            raise
+        raise RLHFError(
+            f"{kept:,} of {rows:,} rows were stored before this: {trouble}. "
+            "The same files again add the others"
+        ) from trouble
     return stored
+
+
+def _add(tx: Connection, batch: Batch, now: float, stored: _Stored) -> None:
+    fresh = prompts.add_rows(tx, batch.prompts)
+    stored.prompts += fresh
+    if fresh < len(batch.prompts):
+        stored.answers += answers.add_others(tx, batch.prompts)
+    stored.passages += passages.add_rows(tx, batch.passages)
+    for source, judged in batch.judged.items():
+        kept = add_preferences(tx, source, judged, now=now)
+        stored.added += kept.added
+        stored.known += kept.known
+        stored.contradicting += kept.contradicting
+    stored.rows += batch.rows
 
 
 def _report(files: int, tally: Tally, stored: _Stored) -> Report:

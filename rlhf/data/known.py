@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlhf.data.files import Row, read_rows, refused
-from rlhf.data.shapes import Shaped, shape
+from rlhf.data.shapes import Shaped, only_shape
 from rlhf.data.splits import conversation_of
-from rlhf.data.turns import text
 from rlhf.errors import InputError
 from rlhf.store import Store, known, validate
 from rlhf.store.known import Known
@@ -42,8 +41,7 @@ def ingest_known(store: Store, files: Sequence[Path]) -> Report:
 
 def _pair(row: Row, file: Path) -> tuple[NewPrompt, Known]:
     try:
-        (shaped,) = shape(row)
-        return _checked(shaped, row, file)
+        return _checked(only_shape(row), row, file)
     except InputError as wrong:
         raise refused(wrong, file, row) from wrong
 
@@ -60,7 +58,9 @@ def _checked(shaped: Shaped, row: Row, file: Path) -> tuple[NewPrompt, Known]:
     if one.better == one.worse:
         raise InputError("is the same answer as 'chosen'", field="rejected")
     said = row.record.get("explanation")
-    explanation = text(said, "explanation") if said else None
+    explanation = (
+        validate.text_field(said, "explanation", longest=validate.REASON_CHARS) if said else None
+    )
     messages = validate.messages_field(shaped.messages)
     prompt = NewPrompt(
         messages=messages,

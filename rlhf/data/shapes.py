@@ -48,6 +48,15 @@ def shape(row: Row) -> Iterator[Shaped]:
     return form_of(row.record).read(row.record)
 
 
+def only_shape(row: Row) -> Shaped:
+    """The prompt of a record that has one and no more. Raises InputError."""
+    every = list(shape(row))
+    if len(every) != 1:
+        count = f"{len(every)} prompts" if every else "no prompt"
+        raise InputError(f"has {count}, and must have one", fix="Give each a row of its own")
+    return every[0]
+
+
 def form_of(record: Record) -> Form:
     """Which shape a record has. Raises InputError where it has none."""
     for column, form in SHAPES.items():

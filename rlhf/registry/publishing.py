@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rlhf.durable import file_digest, move_into_place
+from rlhf.durable import file_digest, replace_folder
 from rlhf.errors import NotFound, RLHFError
 
 MANIFEST = "manifest.json"
@@ -18,19 +18,23 @@ def publish(home: Path, folder: Path) -> str:
     """Move `folder` into the home's checkpoints and return its digest.
 
     The digest covers the name, size and SHA-256 of every file. Publishing the same content again
-    drops the new copy.
+    drops the new copy, or puts it in the place of one that was damaged meanwhile.
     """
     plain = _describe(folder)
     digest = _digest(plain)
     final = home / "checkpoints" / digest
-    if final.exists():
+    manifest = (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
+    if _is_whole(final, plain, manifest):
         shutil.rmtree(folder)
         return digest
-    (folder / MANIFEST).write_text(
-        json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
-    move_into_place(folder, final)
+    (folder / MANIFEST).write_bytes(manifest)
+    replace_folder(folder, final)
     return digest
+
+
+def _is_whole(folder: Path, plain: dict[str, Any], manifest: bytes) -> bool:
+    told = folder / MANIFEST
+    return told.is_file() and told.read_bytes() == manifest and _describe(folder) == plain
 
 
 def checkpoint_path(home: Path, digest: str) -> Path:

@@ -66,13 +66,29 @@ class Store:
 def open_store(home: Path, url: str | None = None) -> Store:
     """Open (and create or migrate) the database of a home.
 
-    Raises UsageError for a database that a newer version of this program has written, RLHFError
-    where it cannot be opened.
+    Raises UsageError for a database that a newer version of this program has written or that was
+    lost from a home with checkpoints, RLHFError where it cannot be opened.
     """
     engine = _engine(url or f"sqlite:///{home / 'rlhf.db'}")
     with _in_words(), _one_opener(engine, home):
+        if url is None:
+            _refuse_lost(home)
         _migrate(engine)
     return Store(engine)
+
+
+def _refuse_lost(home: Path) -> None:
+    """An empty database in the place of one that was lost would hide the loss."""
+    file = home / "rlhf.db"
+    if file.exists() and file.stat().st_size:
+        return
+    models = home / "checkpoints"
+    if any(models.glob("[!.]*/")):
+        raise UsageError(
+            f"{file} is {'empty' if file.exists() else 'gone'}, though {models} holds published "
+            f"models. Move {file}* away and put the last `rlhf backup` there as {file.name}; "
+            "nothing was changed"
+        )
 
 
 def _engine(url: str) -> Engine:

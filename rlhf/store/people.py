@@ -93,8 +93,8 @@ def invite(
     Raises InputError when the account exists with another role, or was closed.
     """
     known = person_named(tx, name)
-    if known is not None and not known.active:
-        raise InputError(f"the account '{name}' was closed", field="name")
+    if known is not None:
+        _refuse_closed(known)
     if known is not None and known.role != role:
         raise InputError(f"'{name}' has the role {known.role} already", field="role")
     invited = known or add_person(tx, name, role, now=now)
@@ -144,8 +144,12 @@ def issue_token(
     days: float = 90,
     now: float | None = None,
 ) -> str:
-    """A token for the REST API, shown once. Raises NotFound for an unknown name."""
+    """A token for the REST API, shown once.
+
+    Raises NotFound for an unknown name, InputError when the account was closed.
+    """
     owner = _named(tx, name)
+    _refuse_closed(owner)
     return _issue(tx, schema.tokens, owner.id, days * DAY_S, now, prefix="rlhf_", scope=scope)
 
 
@@ -190,6 +194,11 @@ def _named(tx: Connection, name: str) -> Person:
         there = ", ".join(one.name for one in people(tx)) or "nobody yet"
         raise NotFound(f"nobody is called '{name}'. There is: {there}")
     return found
+
+
+def _refuse_closed(person: Person) -> None:
+    if not person.active:
+        raise InputError(f"the account '{person.name}' was closed", field="name")
 
 
 def _issue(

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 from sqlalchemy.engine import Row
 
 from rlhf.errors import Conflict, Forbidden, NotFound
@@ -110,12 +110,10 @@ def renew(
 ) -> float:
     """Hold a lease `minutes` longer and return its new end. Raises Conflict if it is lost."""
     moment = time.time() if now is None else now
-    own_lease(tx, lease_id, annotator_id)
+    lease = own_lease(tx, lease_id, annotator_id)
     until = moment + minutes * 60
     kept = tx.execute(
-        update(schema.assignments)
-        .where(schema.assignments.c.lease_id == lease_id, ~schema.assignments.c.done)
-        .values(expires_at=until)
+        update(schema.assignments).where(_in_hand(lease)).values(expires_at=until)
     ).rowcount
     if not kept:
         raise Conflict("this comparison went to somebody else; load the next one")
@@ -147,10 +145,16 @@ def skip(
     )
     tx.execute(
         update(schema.assignments)
-        .where(schema.assignments.c.lease_id == lease_id, ~schema.assignments.c.done)
+        .where(_in_hand(lease))
         .values(annotator_id=None, lease_id=None, expires_at=None)
     )
     tx.execute(slots.END, {"lease": lease_id, "now": moment})
+
+
+def _in_hand(lease: Row[Any]) -> ColumnElement[bool]:
+    """The slot of a lease that nobody else was given since; by its key, as there are many."""
+    slot = schema.assignments.c
+    return and_(slot.id == lease.assignment_id, slot.lease_id == lease.id, ~slot.done)
 
 
 def own_lease(tx: Connection, lease_id: str, annotator_id: int) -> Row[Any]:

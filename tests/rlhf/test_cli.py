@@ -127,13 +127,6 @@ def test_bad_data_is_refused_whole(
         assert sum(prompts.count_prompts(tx).values()) == 0
 
 
-def test_a_home_made_for_a_bad_file_goes_away_again(rlhf: Run, tmp_path: Path) -> None:
-    (tmp_path / "prompts.jsonl").write_text("[]]\n")
-    outcome = rlhf("ingest", tmp_path / "prompts.jsonl", "--home", tmp_path / "new")
-    assert is_one_clear_line(outcome)
-    assert not (tmp_path / "new").exists()
-
-
 def test_of_several_files_a_bad_one_keeps_all_out(rlhf: Run, started: Path, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     good.write_text('{"prompt": "Hello"}\n')
@@ -239,6 +232,20 @@ def test_a_backup_opens_as_a_home_of_its_own(rlhf: Run, started: Path, tmp_path:
     assert rlhf("backup", copy / "rlhf.db", "--home", started).code == 0
     (listed,) = json.loads(rlhf("users", "list", "--json", "--home", copy).out)
     assert listed["name"] == "maria"
+
+
+@pytest.mark.parametrize(
+    "words", [("checkpoints",), ("users", "list"), pytest.param(("up",), marks=pytest.mark.slow)]
+)
+def test_a_home_that_lost_its_database_is_not_given_an_empty_one(
+    rlhf: Run, started: Path, words: tuple[str, ...]
+) -> None:
+    (started / "checkpoints" / "88620d67").mkdir()
+    (started / "rlhf.db").unlink()
+    outcome = rlhf(*words, "--home", started)
+    assert is_one_clear_line(outcome)
+    assert "rlhf backup" in outcome.err
+    assert not (started / "rlhf.db").exists()
 
 
 def test_a_backup_never_overwrites(rlhf: Run, started: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rlhf.cli import main
+from rlhf.errors import InputError
 from rlhf.store import open_store, passages, prompts
 
 Run = Callable[..., tuple[int, str, str]]
@@ -83,4 +84,21 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
     code, out, err = ingest(folder, *words, "--home", tmp_path / "home")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
-    assert not (tmp_path / "home").exists()
+
+
+def test_a_bad_file_takes_nothing_that_another_command_stored_in_the_new_home(
+    ingest: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+
+    def fail_after_another(*_: object, **__: object) -> None:
+        with open_store(home).write() as tx:
+            new = prompts.NewPrompt([{"role": "user", "content": "Hi"}], "test", split="train")
+            prompts.add_prompts(tx, [new])
+        raise InputError("is empty", file="tickets.csv")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("rlhf.data.ingest.ingest", fail_after_another)
+        assert ingest(folder / "tickets.csv", "--home", home)[0] == 2
+    with open_store(home).read() as tx:
+        assert prompts.count_prompts(tx) == {"train": 1}

@@ -17,11 +17,11 @@ from rlhf.store import checkpoints, open_store
 def started(home: Path) -> Path:
     """A home with one published checkpoint."""
     make_home(home)
+    store = open_store(home)
     folder = home / "tmp" / "adapter"
     folder.mkdir()
     (folder / "adapter_model.safetensors").write_bytes(b"weights")
     digest = registry.publish(home, folder)
-    store = open_store(home)
     with store.write() as tx:
         checkpoints.record_checkpoint(
             tx, digest=digest, kind="policy", round_id=None, parent=None, base={"path": "x"}
@@ -72,6 +72,32 @@ def test_a_damaged_database_is_found(started: Path, share: float) -> None:
     found = by_name(started)
     faulty = [found[name] for name in ("database", "settings and database") if name in found]
     assert [check.verdict for check in faulty] == [Verdict.BAD]
+
+
+@pytest.mark.parametrize("lost", ["gone", "empty"])
+def test_a_lost_database_is_found_and_no_empty_one_takes_its_place(
+    started: Path, lost: str
+) -> None:
+    file = started / "rlhf.db"
+    file.unlink()
+    if lost == "empty":
+        file.touch()
+    found = by_name(started)["settings and database"]
+    assert found.verdict is Verdict.BAD
+    assert lost in found.found
+    assert "rlhf backup" in found.found
+    assert not file.exists() or file.stat().st_size == 0
+
+
+def test_a_database_that_knows_none_of_the_published_models_is_found(started: Path) -> None:
+    (models,) = (started / "checkpoints").iterdir()
+    aside = models.rename(started / "aside")
+    (started / "rlhf.db").unlink()
+    open_store(started).close()
+    aside.rename(models)
+    found = by_name(started)["records"]
+    assert found.verdict is Verdict.BAD
+    assert models.name[:12] in found.found
 
 
 def test_a_mistake_in_the_settings_is_a_finding(started: Path) -> None:

@@ -79,6 +79,15 @@ def test_damaged_bytes_are_noticed(ready: Path, damage: str) -> None:
         registry.verify(ready, digest)
 
 
+@pytest.mark.parametrize("damaged", ["a", "manifest.json"])
+def test_publishing_again_mends_a_damaged_folder(ready: Path, damaged: str) -> None:
+    digest = registry.publish(ready, folder_with(ready, "one", a="1", b="2"))
+    (ready / "checkpoints" / digest / damaged).write_text("x")
+    assert registry.publish(ready, folder_with(ready, "two", a="1", b="2")) == digest
+    registry.verify(ready, digest)
+    assert [path.name for path in (ready / "checkpoints").iterdir()] == [digest]
+
+
 @pytest.mark.slow
 def test_killed_publishing_leaves_nothing_half_visible(ready: Path) -> None:
     for _ in range(5):

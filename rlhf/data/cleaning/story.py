@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pyarrow.parquet as pq
 
-from rlhf.data.datasets import ACTIONS, SPLITS, Dataset, latest
+from rlhf.data.datasets import ACTIONS, SPLITS, Dataset, latest, readable
 from rlhf.errors import UsageError
 from rlhf.store import Store
 from rlhf.store.datasets import Kind, RawRow, raw_row
@@ -28,7 +28,10 @@ class Story:
 
 
 def story(store: Store, home: Path, name: str) -> Story:
-    """The story of a row such as chat:17. Raises UsageError for a name of another form."""
+    """The story of a row such as chat:17.
+
+    Raises UsageError for a name of another form, RLHFError where the data set cannot be read.
+    """
     kind, number = _parsed(name)
     data = latest(store, home)
     with store.read() as tx:
@@ -55,5 +58,7 @@ def _now(data: Dataset, kind: Kind, number: int) -> tuple[str | None, dict[str, 
 
 def _found(data: Dataset, file: str, kind: Kind, number: int) -> list[dict[str, Any]]:
     where = [("kind", "==", kind), ("row", "==", number)]
-    rows: list[dict[str, Any]] = pq.read_table(data.folder / file, filters=where).to_pylist()
+    path = data.folder / file
+    with readable(path):
+        rows: list[dict[str, Any]] = pq.read_table(path, filters=where).to_pylist()
     return rows

@@ -48,6 +48,7 @@ responses = Table(
     Column("purpose", String(16), nullable=False),
     time("created_at"),
     Index(None, "checkpoint", "purpose"),
+    Index(None, "prompt_id", "purpose"),
 )
 
 comparisons = Table(

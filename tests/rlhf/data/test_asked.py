@@ -23,6 +23,19 @@ ONE = {
     ]
 }
 TWO = {"prompt": "Where?", "responses": ["Here.", "There."]}
+TREE = {
+    "role": "prompter",
+    "text": "Open?",
+    "replies": [
+        {
+            "role": "assistant",
+            "text": "Until 6.",
+            "rank": 0,
+            "replies": [{"role": "prompter", "text": "Today?", "replies": []}],
+        },
+        {"role": "assistant", "text": "No.", "rank": 1},
+    ],
+}
 MORE = {"prompt": "When?", "responses": ["Now.", "Soon.", "Never.", "Later."]}
 
 
@@ -136,6 +149,12 @@ def test_thumbs_of_a_table_are_the_same(other_store: Store, tmp_path: Path, suff
         ({"prompt": "Open?", "responses": ["a", 3]}, "responses[1]"),
         ({"prompt": "Open?", "responses": "a"}, "responses"),
         ({"responses": ["a", "b"]}, None),
+        ({"instruction": "x", "instances": [], "responses": ["a"]}, None),
+        ({"instruction": "x", "instances": [{"output": "a"}, {"output": "b"}]}, None),
+        ({"instruction": "x", "instances": [{"output": ["a"]}]}, "reference"),
+        ({"message_tree_id": 1, "prompt": TREE}, None),
+        ({"message_tree_id": 1, "prompt": {"role": "assistant", "text": "Hi"}}, None),
+        ({"prompt": "x", "completion": "a\u0000b"}, "reference"),
     ],
 )
 def test_one_wrong_row_and_nothing_is_asked(

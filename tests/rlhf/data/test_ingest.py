@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
+from rlhf.data import spool
 from rlhf.data.ingest import ingest
 from rlhf.data.splits import split_of
-from rlhf.errors import InputError
-from rlhf.store import Store, datasets, prompts
+from rlhf.errors import InputError, RLHFError
+from rlhf.store import Store, datasets, open_store, people, prompts
 
 CHAT = [
     {"role": "user", "content": "Where is my parcel?"},
@@ -156,6 +159,63 @@ def test_the_same_file_twice_adds_nothing(tmp_path: Path, store: Store) -> None:
     assert (first.added, first.duplicates) == (2, 1)
     assert (second.added, second.duplicates) == (0, 3)
     assert sum(first.splits.values()) == first.prompts == 3
+
+
+@pytest.fixture
+def two_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every transaction ends after two rows."""
+    monkeypatch.setattr(spool, "TOGETHER", 2)
+    monkeypatch.setattr("rlhf.data.ingest.HELD_S", 0)
+
+
+@pytest.mark.usefixtures("two_rows_at_a_time")
+def test_others_write_while_a_long_ingest_stores(
+    tmp_path: Path, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, "p.jsonl", lines(*({"prompt": f"Question {n}?"} for n in range(6))))
+    other = open_store(home)
+    written: list[str] = []
+
+    def write_meanwhile(_: float) -> None:
+        with other.write() as tx:
+            written.append(people.add_person(tx, f"ann{len(written)}", "annotator").name)
+
+    monkeypatch.setattr("time.sleep", write_meanwhile)
+    assert ingest(store, [file]).added == 6
+    assert written == ["ann0", "ann1"]
+    other.close()
+
+
+@pytest.mark.usefixtures("two_rows_at_a_time")
+def test_an_ingest_that_was_stopped_while_it_stored_goes_on_when_it_is_given_again(
+    tmp_path: Path, store: Store
+) -> None:
+    rows = [{"prompt": f"Question {n}?", "chosen": "yes", "rejected": "no"} for n in range(6)]
+    file = write(tmp_path, "p.jsonl", lines(*rows))
+
+    def stop(done: int, _: int, what: str) -> None:
+        if (done, what) == (4, "rows stored"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(store, [file], progress=stop)
+    assert len(stored(store)) == 2
+    told = ingest(store, [file])
+    assert (told.added, told.duplicates) == (4, 2)
+    assert (told.preferences.added, told.preferences.known) == (4, 2)
+
+
+@pytest.mark.usefixtures("two_rows_at_a_time")
+def test_a_database_that_stops_half_way_says_how_far_it_came(tmp_path: Path, store: Store) -> None:
+    file = write(tmp_path, "p.jsonl", lines(*({"prompt": f"Question {n}?"} for n in range(6))))
+
+    def fill_the_disk(done: int, _: int, what: str) -> None:
+        if (done, what) == (4, "rows stored"):
+            raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk is full"))
+
+    with pytest.raises(RLHFError, match=r"^2 of 6 rows were stored .*full.* again add the others"):
+        ingest(store, [file], progress=fill_the_disk)
+    assert len(stored(store)) == 2
 
 
 def test_another_answer_to_a_known_question_is_kept_beside_the_first(

@@ -40,8 +40,11 @@ def test_known_pairs_go_in_once_and_are_asked_of_nobody(store: Store, tmp_path: 
         ({"prompt": "Open?"}, "which of two answers"),
         (GOOD | {"rejected": "Until 6."}, "same"),
         (GOOD | {"explanation": 7}, "explanation"),
+        (GOOD | {"explanation": "nul\u0000"}, "explanation"),
         (GOOD | {"chosen": "nul\u0000"}, "chosen"),
         ({"nothing": 1}, "no prompt"),
+        ({"message_tree_id": 1, "prompt": {"role": "assistant", "text": "Hi"}}, "no prompt"),
+        ({"instruction": "x", "instances": [{}, {}]}, "2 prompts"),
     ],
 )
 def test_one_wrong_row_and_nothing_goes_in(

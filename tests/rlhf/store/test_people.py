@@ -61,6 +61,8 @@ def test_a_closed_account_loses_every_way_in(store: Store) -> None:
         assert people.verify_password(tx, "ann", PASSWORD) is None
         with pytest.raises(Forbidden):
             people.accept_invite(tx, link)
+        with pytest.raises(InputError, match="closed"):
+            people.issue_token(tx, "ann")
 
 
 def test_sessions_and_tokens_run_out_and_can_be_ended(store: Store) -> None:

@@ -7,8 +7,10 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import IntegrityError
 
 from rlhf.errors import Conflict, Forbidden, NotFound
@@ -216,6 +218,29 @@ def test_a_lease_that_went_to_somebody_else_can_be_neither_renewed_nor_taken(sto
         queue.renew(tx, taken.lease_id, ann, NOON + 3600, minutes=MINUTES)
     with pytest.raises(NotFound), store.write() as tx:
         queue.skip(tx, "no-such-lease", ann, "other", NOON)
+
+
+def test_renewing_and_skipping_find_their_slot_by_its_key(store: Store) -> None:
+    """Others wait for the right to write meanwhile, and a queue may be a million slots long."""
+    queued(store, 1)
+    (ann,) = hired(store, "ann")
+    lease = take(store, ann)
+    assert isinstance(lease, queue.Lease)
+    plans: list[str] = []
+
+    def explain(tx: Connection, _: object, sql: str, values: Any, *__: object) -> None:
+        if not sql.startswith(("BEGIN", "EXPLAIN", "INSERT")):
+            plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+            plans.extend(row.detail for row in plan)
+
+    event.listen(store.engine, "before_cursor_execute", explain)
+    with store.write() as tx:
+        queue.renew(tx, lease.lease_id, ann, NOON, minutes=MINUTES)
+        queue.skip(tx, lease.lease_id, ann, "unclear", NOON)
+    event.remove(store.engine, "before_cursor_execute", explain)
+    slots = [plan for plan in plans if "assignments" in plan]
+    assert slots
+    assert all("PRIMARY KEY" in plan for plan in slots), slots
 
 
 def test_skipping_what_was_lost_does_not_take_it_from_its_new_holder(store: Store) -> None:

@@ -67,6 +67,19 @@ def test_a_cleaning_is_told_in_words_and_its_counts_add_up(rlhf: Run, filled: St
     assert "Data set " in out
 
 
+def test_a_damaged_data_set_is_one_line_and_cleaning_again_mends_it(
+    rlhf: Run, filled: Store, home: Path
+) -> None:
+    assert rlhf("clean")[0] == 0
+    (train,) = (home / "datasets").glob("*/train.parquet")
+    train.write_text("junk")
+    code, _, err = rlhf("clean", "--show", "chat:1")
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"{train} is damaged" in err
+    assert rlhf("clean")[0] == 0
+    assert rlhf("clean", "--show", "chat:1")[0] == 0
+
+
 def test_a_dry_run_writes_nothing(rlhf: Run, filled: Store) -> None:
     code, out, _ = rlhf("clean", "--dry-run")
     assert code == 0
