@@ -60,8 +60,14 @@ def main() -> None:
     try:
         app(prog_name="rlhf")
     except RLHFError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(error)
         sys.exit(error.exit_code)
+
+
+def _say(error: object) -> None:
+    from rlhf.cli.terminal import printable
+
+    print(printable(f"error: {error}"), file=sys.stderr)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from rlhf.cli.arguments import in_utf8
 from rlhf.cli.options import FEED, HomeOption, JsonOption, examples, opened, opened_or_made
 
 commands = typer.Typer()
@@ -82,7 +83,7 @@ def export(
     ),
 )
 def invite(
-    name: Annotated[str, typer.Argument(help="A name no one else has here.")],
+    name: Annotated[str, typer.Argument(callback=in_utf8, help="A name no one else has here.")],
     role: Annotated[
         Literal["annotator", "operator", "reader"],
         typer.Option(help="annotator rates; operator also runs rounds; reader pulls models."),
@@ -112,7 +113,9 @@ def list_users(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 @users.command("token", epilog=examples("rlhf users token shop-team > token"))
 def token(
-    name: Annotated[str, typer.Argument(help="A person or team, invited before.")],
+    name: Annotated[
+        str, typer.Argument(callback=in_utf8, help="A person or team, invited before.")
+    ],
     days: Annotated[int, typer.Option(min=1, help="How long the token is valid.")] = 90,
     home: HomeOption = None,
 ) -> None:
@@ -125,7 +128,7 @@ def token(
 
 @users.command("deactivate", epilog=examples("rlhf users deactivate maria"))
 def deactivate(
-    name: Annotated[str, typer.Argument(help="The person; their ratings stay.")],
+    name: Annotated[str, typer.Argument(callback=in_utf8, help="The person; their ratings stay.")],
     home: HomeOption = None,
 ) -> None:
     """End a person's access at once."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from rlhf.cli.arguments import in_utf8
 from rlhf.cli.options import MODELS, HomeOption, JsonOption, ModelReference, examples, opened
 from rlhf.errors import UsageError
 
@@ -114,7 +115,7 @@ def serve(
 
 @commands.command(rich_help_panel=MODELS, epilog=examples('rlhf rollback --why "rude in French"'))
 def rollback(
-    why: Annotated[str, typer.Option(help="The reason, kept in the history.")],
+    why: Annotated[str, typer.Option(callback=in_utf8, help="The reason, kept in the history.")],
     home: HomeOption = None,
 ) -> None:
     """Make the previous champion the champion again."""

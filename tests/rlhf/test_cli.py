@@ -166,6 +166,40 @@ def test_a_second_service_on_the_same_home_is_refused(rlhf: Run, started: Path) 
     assert str(started) in outcome.err
 
 
+# Arguments that the database cannot hold
+
+TOO_LARGE = 10**22
+
+
+@pytest.mark.parametrize("ref", ["v²", f"v{'9' * 5000}", "\udcff"], ids=ascii)
+def test_what_no_checkpoint_can_be_called_is_an_unknown_name(
+    rlhf: Run, started: Path, tmp_path: Path, ref: str
+) -> None:
+    assert is_one_clear_line(rlhf("pull", ref, tmp_path / "model", "--home", started))
+    assert is_one_clear_line(rlhf("card", ref, "--home", started))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("reward", "report", TOO_LARGE),
+        ("reward", "overrule", TOO_LARGE, "--why", "x"),
+        ("evaluate", "--show", TOO_LARGE),
+        ("clean", "--show", f"chat:{TOO_LARGE}"),
+        ("users", "invite", "\udcff"),
+        ("users", "token", "\udcff"),
+        ("users", "deactivate", "\udcff"),
+        ("rollback", "--why", "\udcff"),
+    ],
+    ids=ascii,
+)
+def test_what_the_database_cannot_hold_is_refused(
+    rlhf: Run, started: Path, words: tuple[object, ...]
+) -> None:
+    outcome = rlhf(*words, "--home", started)
+    assert (outcome.code, outcome.out) == (2, "")
+
+
 # People
 
 
