@@ -50,6 +50,7 @@ def evaluate(
         int | None,
         typer.Option(
             metavar="ID",
+            min=1,
             max=LARGEST_ID,
             help="Show a kept evaluation, with people's newest verdicts.",
         ),

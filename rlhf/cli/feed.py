@@ -9,6 +9,7 @@ import typer
 
 from rlhf.cli.arguments import in_utf8
 from rlhf.cli.options import FEED, HomeOption, JsonOption, examples, opened, opened_or_made
+from rlhf.errors import RLHFError
 
 commands = typer.Typer()
 users = typer.Typer(no_args_is_help=True, help="Invite people and see who they are.")
@@ -96,9 +97,10 @@ def invite(
     from rlhf.store import people
 
     with opened(home) as (folder, store):
+        address = _address(folder)
         with store.write() as tx:
             token = people.invite(tx, name, role, hours=hours)
-        show(f"{_address(folder)}/join/{token}")
+        show(f"{address}/join/{token}")
 
 
 @users.command("list", epilog=examples("rlhf users list"))
@@ -146,6 +148,12 @@ def _address(folder: Path) -> str:
 
     written = folder / "run" / "url"
     if written.exists():
-        return written.read_text(encoding="utf-8").strip()
+        try:
+            return written.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as unreadable:
+            raise RLHFError(
+                f"{written} cannot be read ({unreadable}). Remove it; the service writes it anew "
+                "when it starts"
+            ) from unreadable
     web = load_settings(folder).web
     return f"http://{web.host}:{web.port}"

@@ -14,7 +14,9 @@ commands = typer.Typer(
 )
 RoundArgument = Annotated[
     int | None,
-    typer.Argument(metavar="[ROUND]", max=LARGEST_ID, help="Its number; the newest if left out."),
+    typer.Argument(
+        metavar="[ROUND]", min=1, max=LARGEST_ID, help="Its number; the newest if left out."
+    ),
 ]
 
 
@@ -38,7 +40,7 @@ def report(
 def overrule(
     round_id: Annotated[
         int,
-        typer.Argument(metavar="ROUND", max=LARGEST_ID, help="The round that was refused."),
+        typer.Argument(metavar="ROUND", min=1, max=LARGEST_ID, help="The round that was refused."),
     ],
     why: Annotated[str, typer.Option(callback=in_utf8, help="The reason, kept with the round.")],
     home: HomeOption = None,

@@ -88,6 +88,39 @@ def test_an_error_in_the_settings_names_the_key(rlhf: Run, started: Path) -> Non
     assert "ppo.clipp" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RLHF_DATABASE", "foo"),
+        ("RLHF_DATABASE", "mysql://x/y"),
+        ("RLHF_DATABASE", "postgresql+psycopg://host:port/y"),
+        ("RLHF_WEB", "abc"),
+    ],
+)
+def test_an_unusable_setting_of_the_environment_is_named(
+    rlhf: Run, started: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    outcome = rlhf("users", "list", "--home", started)
+    assert is_one_clear_line(outcome)
+    assert name in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("file", "code"), [("rlhf.toml", 2), ("migrate.lock", 1), ("run/url", 1)], ids=str
+)
+def test_a_folder_where_a_file_belongs_is_named_and_nobody_is_invited(
+    rlhf: Run, started: Path, file: str, code: int
+) -> None:
+    (started / file).unlink(missing_ok=True)
+    (started / file).mkdir()
+    outcome = rlhf("users", "invite", "maria", "--home", started)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (code, "", 1)
+    assert str(started / file) in outcome.err
+    (started / file).rmdir()
+    assert json.loads(rlhf("users", "list", "--json", "--home", started).out) == []
+
+
 def test_a_home_where_nothing_was_started_says_how_to_start(rlhf: Run, tmp_path: Path) -> None:
     outcome = rlhf("users", "list", "--home", tmp_path / "nowhere")
     assert is_one_clear_line(outcome)
@@ -185,6 +218,7 @@ def test_what_no_checkpoint_can_be_called_is_an_unknown_name(
         ("reward", "report", TOO_LARGE),
         ("reward", "overrule", TOO_LARGE, "--why", "x"),
         ("evaluate", "--show", TOO_LARGE),
+        ("evaluate", "--show", -TOO_LARGE),
         ("clean", "--show", f"chat:{TOO_LARGE}"),
         ("users", "invite", "\udcff"),
         ("users", "token", "\udcff"),
