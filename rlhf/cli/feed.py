@@ -9,7 +9,7 @@ import typer
 
 from rlhf.cli.arguments import in_utf8
 from rlhf.cli.options import FEED, HomeOption, JsonOption, examples, opened, opened_or_made
-from rlhf.errors import RLHFError
+from rlhf.errors import RLHFError, UsageError
 
 commands = typer.Typer()
 users = typer.Typer(no_args_is_help=True, help="Invite people and see who they are.")
@@ -68,7 +68,11 @@ def export(
     """
     from rlhf.cli.terminal import show
     from rlhf.data.export import export as write
+    from rlhf.durable import check_place
 
+    check_place(file)
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"{file.parent} is no folder; make it first")
     with opened(home) as (_, store):
         told = write(store, file, kind)
     show(f"{told.rows} rows from {told.ratings} ratings in {file}")

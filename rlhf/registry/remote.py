@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
+from rlhf.durable import write_folder
 from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
 from rlhf.registry.card import CARD
-from rlhf.registry.pulling import check_target, finish, write_target
+from rlhf.registry.pulling import check_target, finish
 
 Progress = Callable[[int, int, str], None]
 TIMEOUT_S = 60.0
@@ -63,7 +64,7 @@ def pull(
             if merged and base_files:
                 shutil.rmtree(folder / BASE_FOLDER)
 
-        write_target(target, fill)
+        write_folder(target, fill)
     return str(told["digest"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -299,6 +300,39 @@ def test_ingest_reports_what_it_added(rlhf: Run, started: Path, tmp_path: Path) 
     assert "40" in again.out
     with open_store(started).read() as tx:
         assert sum(prompts.count_prompts(tx).values()) == 40
+
+
+@pytest.mark.parametrize("place", ["nodir/x.jsonl", "file/x.jsonl", f"{'x' * 300}.jsonl"])
+def test_where_nothing_can_lie_nothing_is_exported(
+    rlhf: Run, started: Path, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    outcome = rlhf("export", tmp_path / place, "--home", started)
+    assert is_one_clear_line(outcome)
+    assert str(tmp_path) in outcome.err
+
+
+def test_a_folder_below_a_file_is_refused_at_the_door(
+    rlhf: Run, started: Path, tmp_path: Path
+) -> None:
+    below = tmp_path / "file" / "x"
+    below.parent.touch()
+    for words in (("pull", "champion", below), ("evaluate", "--show", 1, "--out", below)):
+        outcome = rlhf(*words, "--home", started)
+        assert is_one_clear_line(outcome)
+        assert f"{below.parent} is a file" in outcome.err
+
+
+def test_what_the_system_refuses_is_one_line_with_its_place(
+    rlhf: Run, started: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/full/x")
+
+    monkeypatch.setattr(people, "people", full)
+    outcome = rlhf("users", "list", "--home", started)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+    assert outcome.err.startswith("error: /full/x: No space left on device")
 
 
 def test_a_backup_opens_as_a_home_of_its_own(rlhf: Run, started: Path, tmp_path: Path) -> None:

@@ -184,6 +184,19 @@ def test_an_earlier_pull_is_replaced_and_anything_else_is_left_alone(
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_link_stays_one_and_what_it_points_at_is_replaced(
+    ready: Path, store: Store, policy: RoleModel, tmp_path: Path
+) -> None:
+    link, real = tmp_path / "link", tmp_path / "real"
+    real.mkdir()
+    link.symlink_to(real)
+    for _ in range(2):
+        pulling.pull(store, ready, "champion", link)
+    assert link.readlink() == real
+    assert (real / "adapter_config.json").is_file()
+    assert sorted(tmp_path.glob(".*")) == []
+
+
 def test_an_unknown_checkpoint_is_named_with_what_there_is(
     ready: Path, store: Store, policy: RoleModel, tmp_path: Path
 ) -> None:
