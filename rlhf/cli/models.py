@@ -148,6 +148,8 @@ def _token(file: Path | None) -> str:
             return file.read_text(encoding="utf-8").strip()
         except OSError as missing:
             raise UsageError(f"{file}: the token cannot be read ({missing.strerror})") from missing
+        except UnicodeDecodeError as binary:
+            raise UsageError(f"{file}: the token cannot be read (it is no text)") from binary
     if not os.environ.get("RLHF_TOKEN"):
         raise UsageError("--from needs a token: give --token-file FILE, or set RLHF_TOKEN")
     return os.environ["RLHF_TOKEN"]

@@ -271,6 +271,14 @@ def test_a_token_for_a_stranger_is_refused(rlhf: Run, started: Path) -> None:
     assert "nobody" in outcome.err
 
 
+def test_a_token_file_that_is_no_text_is_refused(rlhf: Run, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    there = ("--from", "http://127.0.0.1:9", "--token-file", tmp_path / "token")
+    outcome = rlhf("pull", "champion", tmp_path / "model", *there)
+    assert is_one_clear_line(outcome)
+    assert "no text" in outcome.err
+
+
 def test_names_are_shown_as_they_are_and_never_as_markup(rlhf: Run, started: Path) -> None:
     rlhf("users", "invite", "[bold]x[/bold]", "--home", started)
     assert "[bold]x[/bold]" in rlhf("users", "list", "--home", started).out
