@@ -79,6 +79,15 @@ def test_damaged_bytes_are_noticed(ready: Path, damage: str) -> None:
         registry.verify(ready, digest)
 
 
+@pytest.mark.parametrize("text", [b"{broken", b"{}", b"[]", b'{"files": 3}', b"null", b"\xff"])
+def test_a_manifest_that_is_none_is_damage_and_no_crash(ready: Path, text: bytes) -> None:
+    digest = registry.publish(ready, folder_with(ready, "one", a="1"))
+    manifest = registry.verify(ready, digest) / "manifest.json"
+    manifest.write_bytes(text)
+    with pytest.raises(RLHFError, match=r"damaged \(manifest\.json\)"):
+        registry.verify(ready, digest)
+
+
 @pytest.mark.slow
 def test_killed_publishing_leaves_nothing_half_visible(ready: Path) -> None:
     for _ in range(5):
