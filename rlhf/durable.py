@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+from rlhf.errors import UsageError
 
 
 def sync_tree(folder: Path) -> None:
@@ -31,6 +34,32 @@ def replace_folder(fresh: Path, final: Path) -> None:
         final.rename(old)
     move_into_place(fresh, final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def check_place(target: Path) -> None:
+    """Raise UsageError where nothing can lie at `target`, whose folder may not be there yet."""
+    try:
+        there = next(place for place in (target, *target.absolute().parents) if place.exists())
+    except OSError as impossible:
+        raise UsageError(f"{target} cannot be made ({impossible.strerror})") from impossible
+    if there != target and not there.is_dir():
+        raise UsageError(f"{target} cannot be made: {there} is a file")
+
+
+def write_folder(target: Path, fill: Callable[[Path], object]) -> None:
+    """Let `fill` write a folder beside `target`, then put it in its place at once.
+
+    Where `target` is a link, what it points at is replaced, and the link stays.
+    """
+    target = target.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    fresh.mkdir()
+    try:
+        fill(fresh)
+        replace_folder(fresh, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def write_whole(file: Path, write: Callable[[Path], object]) -> None:

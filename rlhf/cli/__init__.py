@@ -6,6 +6,7 @@ The one package of `rlhf` that reaches into the other rooms, and only inside its
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -28,6 +29,9 @@ QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
 }
 """No telemetry, and no library's chatter between our own lines."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk or a quota that is used up."""
 
 app = typer.Typer(
     name="rlhf",
@@ -60,8 +64,26 @@ def main() -> None:
     try:
         app(prog_name="rlhf")
     except RLHFError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(error)
         sys.exit(error.exit_code)
+    except OSError as refused:
+        _say(_of_the_system(refused))
+        sys.exit(RLHFError.exit_code)
+
+
+def _of_the_system(refused: OSError) -> str:
+    """What a disk or a file would not do, in a line."""
+    if refused.strerror is None:
+        return " ".join(str(refused).split())
+    where = "" if refused.filename is None else f"{refused.filename}: "
+    advice = "; make room on the disk, then try again" if refused.errno in FULL else ""
+    return f"{where}{refused.strerror}{advice}"
+
+
+def _say(error: object) -> None:
+    from rlhf.cli.terminal import printable
+
+    print(printable(f"error: {error}"), file=sys.stderr)
 
 
 def _print_version(wanted: bool) -> None:

@@ -6,9 +6,18 @@ from typing import Annotated
 
 import typer
 
+from rlhf.cli.arguments import LARGEST_ID
 from rlhf.cli.options import FEED, HomeOption, JsonOption, examples, opened
+from rlhf.errors import UsageError
 
 commands = typer.Typer()
+
+
+def _numbered(row: str | None) -> str | None:
+    """A row's name. Raises UsageError for a number that no row can have."""
+    if row is not None and len(row.partition(":")[2]) >= len(str(LARGEST_ID)):
+        raise UsageError(f"'{row}' names no row: its number is too long")
+    return row
 
 
 @commands.command(
@@ -21,7 +30,11 @@ def clean(
     ] = False,
     show: Annotated[
         str | None,
-        typer.Option(metavar="ROW", help="What the latest data set made of a row, and why."),
+        typer.Option(
+            metavar="ROW",
+            callback=_numbered,
+            help="What the latest data set made of a row, and why.",
+        ),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rlhf.cli.arguments import LARGEST_ID
 from rlhf.cli.options import MODELS, HomeOption, JsonOption, examples, opened
 
 commands = typer.Typer()
@@ -47,7 +48,12 @@ def evaluate(
     ] = 0,
     show: Annotated[
         int | None,
-        typer.Option(metavar="ID", help="Show a kept evaluation, with people's newest verdicts."),
+        typer.Option(
+            metavar="ID",
+            min=1,
+            max=LARGEST_ID,
+            help="Show a kept evaluation, with people's newest verdicts.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Copy the report and its plots here.")

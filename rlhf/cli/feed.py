@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from rlhf.cli.arguments import in_utf8
 from rlhf.cli.options import FEED, HomeOption, JsonOption, examples, opened, opened_or_made
+from rlhf.errors import RLHFError, UsageError
 
 commands = typer.Typer()
 users = typer.Typer(no_args_is_help=True, help="Invite people and see who they are.")
@@ -66,7 +68,11 @@ def export(
     """
     from rlhf.cli.terminal import show
     from rlhf.data.export import export as write
+    from rlhf.durable import check_place
 
+    check_place(file)
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"{file.parent} is no folder; make it first")
     with opened(home) as (_, store):
         told = write(store, file, kind)
     show(f"{told.rows} rows from {told.ratings} ratings in {file}")
@@ -82,7 +88,7 @@ def export(
     ),
 )
 def invite(
-    name: Annotated[str, typer.Argument(help="A name no one else has here.")],
+    name: Annotated[str, typer.Argument(callback=in_utf8, help="A name no one else has here.")],
     role: Annotated[
         Literal["annotator", "operator", "reader"],
         typer.Option(help="annotator rates; operator also runs rounds; reader pulls models."),
@@ -95,9 +101,10 @@ def invite(
     from rlhf.store import people
 
     with opened(home) as (folder, store):
+        address = _address(folder)
         with store.write() as tx:
             token = people.invite(tx, name, role, hours=hours)
-        show(f"{_address(folder)}/join/{token}")
+        show(f"{address}/join/{token}")
 
 
 @users.command("list", epilog=examples("rlhf users list"))
@@ -112,7 +119,9 @@ def list_users(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 @users.command("token", epilog=examples("rlhf users token shop-team > token"))
 def token(
-    name: Annotated[str, typer.Argument(help="A person or team, invited before.")],
+    name: Annotated[
+        str, typer.Argument(callback=in_utf8, help="A person or team, invited before.")
+    ],
     days: Annotated[int, typer.Option(min=1, help="How long the token is valid.")] = 90,
     home: HomeOption = None,
 ) -> None:
@@ -125,7 +134,7 @@ def token(
 
 @users.command("deactivate", epilog=examples("rlhf users deactivate maria"))
 def deactivate(
-    name: Annotated[str, typer.Argument(help="The person; their ratings stay.")],
+    name: Annotated[str, typer.Argument(callback=in_utf8, help="The person; their ratings stay.")],
     home: HomeOption = None,
 ) -> None:
     """End a person's access at once."""
@@ -143,6 +152,12 @@ def _address(folder: Path) -> str:
 
     written = folder / "run" / "url"
     if written.exists():
-        return written.read_text(encoding="utf-8").strip()
+        try:
+            return written.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as unreadable:
+            raise RLHFError(
+                f"{written} cannot be read ({unreadable}). Remove it; the service writes it anew "
+                "when it starts"
+            ) from unreadable
     web = load_settings(folder).web
     return f"http://{web.host}:{web.port}"

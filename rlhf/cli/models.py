@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from rlhf.cli.arguments import in_utf8
 from rlhf.cli.options import MODELS, HomeOption, JsonOption, ModelReference, examples, opened
 from rlhf.errors import UsageError
 
@@ -114,7 +115,7 @@ def serve(
 
 @commands.command(rich_help_panel=MODELS, epilog=examples('rlhf rollback --why "rude in French"'))
 def rollback(
-    why: Annotated[str, typer.Option(help="The reason, kept in the history.")],
+    why: Annotated[str, typer.Option(callback=in_utf8, help="The reason, kept in the history.")],
     home: HomeOption = None,
 ) -> None:
     """Make the previous champion the champion again."""
@@ -147,6 +148,8 @@ def _token(file: Path | None) -> str:
             return file.read_text(encoding="utf-8").strip()
         except OSError as missing:
             raise UsageError(f"{file}: the token cannot be read ({missing.strerror})") from missing
+        except UnicodeDecodeError as binary:
+            raise UsageError(f"{file}: the token cannot be read (it is no text)") from binary
     if not os.environ.get("RLHF_TOKEN"):
         raise UsageError("--from needs a token: give --token-file FILE, or set RLHF_TOKEN")
     return os.environ["RLHF_TOKEN"]

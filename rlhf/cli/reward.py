@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
+from rlhf.cli.arguments import LARGEST_ID, in_utf8
 from rlhf.cli.options import HomeOption, JsonOption, examples, opened
 
 commands = typer.Typer(
     no_args_is_help=True, help="See what reward models are worth; overrule their gate."
 )
 RoundArgument = Annotated[
-    int | None, typer.Argument(metavar="[ROUND]", help="Its number; the newest if left out.")
+    int | None,
+    typer.Argument(
+        metavar="[ROUND]", min=1, max=LARGEST_ID, help="Its number; the newest if left out."
+    ),
 ]
 
 
@@ -34,8 +38,11 @@ def report(
 
 @commands.command(epilog=examples('rlhf reward overrule 3 --why "checked 50 pairs by hand"'))
 def overrule(
-    round_id: Annotated[int, typer.Argument(metavar="ROUND", help="The round that was refused.")],
-    why: Annotated[str, typer.Option(help="The reason, kept with the round.")],
+    round_id: Annotated[
+        int,
+        typer.Argument(metavar="ROUND", min=1, max=LARGEST_ID, help="The round that was refused."),
+    ],
+    why: Annotated[str, typer.Option(callback=in_utf8, help="The reason, kept with the round.")],
     home: HomeOption = None,
 ) -> None:
     """Let a refused round go on with PPO; the policy gate still decides about the result."""

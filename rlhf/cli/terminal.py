@@ -6,6 +6,7 @@ Everything shown may have come from people or models, so nothing is read as mark
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,14 @@ from rich.table import Table
 
 ProgressCallback = Callable[[int, int, str], None]
 """Called with (done, total, what is being done)."""
+
+UNSHOWABLE = re.compile(r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which a terminal obeys, and half characters, which it cannot be sent."""
+
+
+def printable(text: str) -> str:
+    """The text with a replacement character for each that a terminal would not just show."""
+    return UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def show(text: str) -> None:

@@ -1,7 +1,7 @@
 """`rlhf ingest`: files of prompts, conversations, documents and preferences into the store.
 
 Every row is read and checked first and waits on disk (`spool`), so that a mistake anywhere keeps
-all of it out. Then it is stored in transactions of half a second, between which annotators write.
+all of it out. Then it is stored in transactions of five seconds, between which annotators write.
 An ingest that is killed among them goes on when the same files come again.
 """
 
@@ -22,7 +22,7 @@ from rlhf.store.imports import add_preferences
 
 Progress = Callable[[int, int, str], None]
 
-HELD_S = 0.5
+HELD_S = 5.0
 """Seconds after which a transaction ends, with the rows in hand."""
 PAUSE_S = 0.12
 """Seconds between two. Who waits for SQLite looks every 0.1 s whether it is free."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -39,13 +40,15 @@ class Spool:
     """A nameless file in `room` (else where temporary files go), gone when closed or killed."""
 
     def __init__(self, room: Path | None) -> None:
-        self._file = tempfile.TemporaryFile(dir=room)  # noqa: SIM115 (closed on exit)
+        with _in_words():
+            self._file = tempfile.TemporaryFile(dir=room)  # noqa: SIM115 (closed on exit)
 
     def __enter__(self) -> Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take is dropped with the file
+            self._file.close()
 
     def add(self, found: Found, source: str, now: float) -> None:
         """Keep what a row holds. Raises InputError for a passage, RLHFError for a full disk."""
@@ -55,17 +58,13 @@ class Spool:
             [passages.row_of(one, now) for one in found.passages],
             [astuple(one) for one in found.judged],
         )
-        try:
+        with _in_words():
             self._file.write(_written(kept).encode() + b"\n")
-        except OSError as full:
-            raise RLHFError(
-                f"cannot keep what was read ({full.strerror}). Nothing was changed; make room on "
-                "the disk"
-            ) from full
 
     def batches(self) -> Iterator[Batch]:
-        """All that was added, in its order."""
-        self._file.seek(0)
+        """All that was added, in its order. Raises RLHFError for a full disk."""
+        with _in_words():
+            self._file.seek(0)
         while lines := list(islice(self._file, TOGETHER)):
             batch = Batch()
             for line in lines:
@@ -76,3 +75,14 @@ class Spool:
                 if judged:
                     batch.judged.setdefault(source, []).extend(Imported(*one) for one in judged)
             yield batch
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as full:
+        raise RLHFError(
+            f"cannot keep what was read ({full.strerror}). Nothing was changed; make room on "
+            "the disk"
+        ) from full

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlhf.durable import replace_folder
+from rlhf.durable import check_place, write_folder
 from rlhf.errors import UsageError
 from rlhf.evaluation.markdown import markdown
 from rlhf.evaluation.plots import draw
@@ -28,6 +27,7 @@ def write(report: Mapping[str, Any], folder: Path) -> None:
 
 def check_target(target: Path) -> None:
     """Raise UsageError unless `target` is new, empty, or an earlier report."""
+    check_place(target)
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file; give a folder for the report")
     if target.is_dir() and any(target.iterdir()) and not (target / MARKDOWN).is_file():
@@ -40,14 +40,10 @@ def copy_to(report: Mapping[str, Any], source: Path, target: Path) -> None:
     Raises UsageError for a folder that holds something else.
     """
     check_target(target)
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    fresh.mkdir()
-    try:
+
+    def fill(folder: Path) -> None:
         for file in source.glob("*.jsonl"):
-            shutil.copy2(file, fresh / file.name)
-        write(report, fresh)
-        replace_folder(fresh, target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            shutil.copy2(file, folder / file.name)
+        write(report, folder)
+
+    write_folder(target, fill)

@@ -48,20 +48,27 @@ def checkpoint_path(home: Path, digest: str) -> Path:
 def verify(home: Path, digest: str) -> Path:
     """The folder of a checkpoint after reading every byte. Raises RLHFError when it is damaged."""
     folder = checkpoint_path(home, digest)
-    told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    found = _describe(folder)
-    wrong = sorted(
-        name
-        for name in {*told["files"], *found["files"]}
-        if told["files"].get(name) != found["files"].get(name)
-    )
-    if wrong or _digest(told) != digest:
-        what = ", ".join(wrong) or MANIFEST
+    wrong = _damaged(folder, digest)
+    if wrong:
         raise RLHFError(
-            f"checkpoint {digest[:12]} is damaged ({what}). Restore {folder} from a backup, "
-            "or roll back to another checkpoint"
+            f"checkpoint {digest[:12]} is damaged ({', '.join(wrong)}). Restore {folder} from a "
+            "backup, or roll back to another checkpoint"
         )
     return folder
+
+
+def _damaged(folder: Path, digest: str) -> list[str]:
+    """Names of the files that are not as they were published; of the manifest where it is not."""
+    found = _describe(folder)["files"]
+    try:
+        told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = told["files"]
+        wrong = [name for name in {*files, *found} if files.get(name) != found.get(name)]
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return [MANIFEST]
+    if not wrong and _digest(told) != digest:
+        return [MANIFEST]
+    return sorted(wrong)
 
 
 def _describe(folder: Path) -> dict[str, Any]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 
-from rlhf.durable import replace_folder
+from rlhf.durable import check_place, write_folder
 from rlhf.errors import NotFound, UsageError
 from rlhf.registry.card import CARD
 from rlhf.registry.full_card import full_card
@@ -54,29 +52,17 @@ def pull(store: Store, home: Path, ref: str, target: Path, *, merged: bool = Fal
         finish(folder, base=base, digest=wanted.digest, merged=merged, temperature=temperature)
         (folder / CARD).write_text(card, encoding="utf-8")
 
-    write_target(target, fill)
+    write_folder(target, fill)
     return wanted.digest
 
 
 def check_target(target: Path) -> None:
     """Raise UsageError unless `target` is new, empty, or an earlier pull."""
+    check_place(target)
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file; give a folder to pull into")
     if target.is_dir() and any(target.iterdir()) and not (target / PULLED).is_file():
         raise UsageError(f"{target} is not empty and no earlier pull; give a new folder")
-
-
-def write_target(target: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write a folder beside `target`, then put it in its place at once."""
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    fresh.mkdir()
-    try:
-        fill(fresh)
-        replace_folder(fresh, target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def copy_adapter(source: Path, folder: Path) -> None:

@@ -6,17 +6,21 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
+from rlhf.durable import write_folder
 from rlhf.errors import Forbidden, NotFound, RLHFError, UsageError
 from rlhf.registry.card import CARD
-from rlhf.registry.pulling import check_target, finish, write_target
+from rlhf.registry.offered import Offer, OfferedFile, offer_in
+from rlhf.registry.pulling import check_target, finish
 
 Progress = Callable[[int, int, str], None]
 TIMEOUT_S = 60.0
+LONGEST_REASON = 200
+"""Characters that are shown of an answer in another form than ours."""
 BASE_FOLDER = "base"
 """Where the base lands inside the target when it is no hub id."""
 
@@ -32,39 +36,72 @@ def pull(
 ) -> str:
     """Fetch a policy from a service at `url` and return its digest.
 
-    `progress(done, total, file)` counts bytes. Raises Forbidden for a bad token, NotFound for an
-    unknown checkpoint, RLHFError when the service cannot be reached or bytes were damaged on the
-    way. A local base of the service is fetched into `target/base`.
+    `progress(done, total, file)` counts bytes. Raises UsageError for what can be no address or
+    token, Forbidden for a bad token, NotFound for an unknown checkpoint, RLHFError when the service
+    cannot be reached, is none, or bytes were damaged on the way. A local base of the service is
+    fetched into `target/base`.
     """
     check_target(target)
+    _check_address(url)
+    _check_token(token)
     headers = {"Authorization": f"Bearer {token}"}
     address = url.rstrip("/") + "/api/v1/checkpoints"
     with httpx.Client(headers=headers, timeout=TIMEOUT_S, follow_redirects=False) as client:
-        told = _get(client, f"{address}/{ref}").json()
-        card = _get(client, f"{address}/{told['digest']}/card?merged={merged}").text
-        files = [(f"{address}/{told['digest']}/files", "", one) for one in told["files"]]
-        base_files = told["base"].get("files", [])
-        files += [(f"{address}/{told['digest']}/base", BASE_FOLDER, one) for one in base_files]
-        show = _Shown(progress, sum(one["size"] for _, _, one in files))
+        offer = _offer(client, address, ref)
+        here = f"{address}/{offer.digest}"
+        card = _get(client, f"{here}/card?merged={merged}").text
+        files = [(f"{here}/files", "", one) for one in offer.files]
+        files += [(f"{here}/base", BASE_FOLDER, one) for one in offer.base_files]
+        show = _Shown(progress, sum(one.size for _, _, one in files))
 
         def fill(folder: Path) -> None:
             for source, place, one in files:
-                _fetch(client, f"{source}/{one['name']}", folder / place, one, show)
+                _fetch(client, f"{source}/{quote(one.name)}", folder / place, one, show)
             final = target.absolute() / BASE_FOLDER
             finish(
                 folder,
-                base=str(final) if base_files else told["base"]["path"],
-                base_now=folder / BASE_FOLDER if base_files else None,
-                digest=told["digest"],
+                base=str(final) if offer.base_files else offer.base,
+                base_now=folder / BASE_FOLDER if offer.base_files else None,
+                digest=offer.digest,
                 merged=merged,
-                temperature=told["figures"].get("temperature"),
+                temperature=offer.temperature,
             )
             (folder / CARD).write_text(card, encoding="utf-8")
-            if merged and base_files:
+            if merged and offer.base_files:
                 shutil.rmtree(folder / BASE_FOLDER)
 
-        write_target(target, fill)
-    return str(told["digest"])
+        write_folder(target, fill)
+    return offer.digest
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = httpx.URL(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.host)
+    except (httpx.InvalidURL, ValueError):
+        usable = False
+    if not usable:
+        raise UsageError(
+            f"'{url}' is no address of a service; give one such as http://ml-server:7860"
+        )
+
+
+def _check_token(token: str) -> None:
+    """Refuse what no header can carry, without showing it."""
+    if not token or not token.isascii() or not token.isprintable():
+        raise UsageError(
+            "the token must be one line of plain characters, as `rlhf users token` prints it"
+        )
+
+
+def _offer(client: httpx.Client, address: str, ref: str) -> Offer:
+    if ref in ("", ".", ".."):
+        raise NotFound(f"no checkpoint is called '{ref}'")
+    answer = _get(client, f"{address}/{quote(ref, safe='', errors='surrogateescape')}")
+    try:
+        return offer_in(answer.json())
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as foreign:
+        raise RLHFError(f"{address} is no rlhf service: it answers something else") from foreign
 
 
 class _Shown:
@@ -93,9 +130,9 @@ def _check(answer: httpx.Response) -> None:
         return
     answer.read()
     try:
-        reason = answer.json().get("error", answer.text)
-    except ValueError:
-        reason = answer.text[:200]
+        reason = answer.json()["error"]
+    except (ValueError, LookupError, TypeError):
+        reason = " ".join(answer.text.split())[:LONGEST_REASON]
     if answer.status_code in (401, 403):
         raise Forbidden(f"the service refuses this token ({reason or answer.status_code})")
     if answer.status_code == 404:
@@ -104,24 +141,21 @@ def _check(answer: httpx.Response) -> None:
 
 
 def _fetch(
-    client: httpx.Client, address: str, folder: Path, one: dict[str, Any], show: _Shown
+    client: httpx.Client, address: str, folder: Path, one: OfferedFile, show: _Shown
 ) -> None:
-    """Stream one file, check its SHA-256, keep its name inside `folder`."""
-    name = PurePosixPath(one["name"])
-    if name.is_absolute() or ".." in name.parts or len(name.parts) != 1:
-        raise UsageError(f"the service offers a file named '{name}', which is refused")
+    """Stream one file into `folder` and check its SHA-256."""
     folder.mkdir(exist_ok=True)
     digest = hashlib.sha256()
     try:
-        with client.stream("GET", address) as answer, (folder / name).open("wb") as file:
+        with client.stream("GET", address) as answer, (folder / one.name).open("wb") as file:
             _check(answer)
             for part in answer.iter_bytes():
                 digest.update(part)
                 file.write(part)
-                show.add(len(part), name.name)
+                show.add(len(part), one.name)
             file.flush()
             os.fsync(file.fileno())
     except httpx.HTTPError as lost:
-        raise RLHFError(f"the connection broke at {name} ({lost}); pull again") from lost
-    if digest.hexdigest() != one["sha256"]:
-        raise RLHFError(f"{name} arrived damaged; pull again")
+        raise RLHFError(f"the connection broke at {one.name} ({lost}); pull again") from lost
+    if digest.hexdigest() != one.sha256:
+        raise RLHFError(f"{one.name} arrived damaged; pull again")

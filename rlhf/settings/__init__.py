@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import PositiveFloat, PositiveInt, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from rlhf.errors import InputError
 from rlhf.settings.branch import Branch
@@ -119,6 +124,8 @@ def load_settings(home: Path) -> Settings:
             tree = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
             raise InputError(f"not valid TOML ({broken})", file=file) from broken
+        except OSError as unreadable:
+            raise InputError(f"cannot be read ({unreadable.strerror})", file=file) from unreadable
     return settings_from(tree, origin=str(file) if tree else "environment")
 
 
@@ -132,6 +139,12 @@ def settings_from(tree: dict[str, Any], *, origin: str) -> Settings:
         raise InputError(
             str(first["msg"]), file=origin, field=key or None, fix="Correct or remove this setting"
         ) from invalid
+    except SettingsError as unparsed:
+        raise InputError(
+            f"a variable that holds a whole table must be JSON ({unparsed})",
+            file="environment",
+            fix="Or set its values one by one, as in RLHF_WEB__PORT=7861",
+        ) from unparsed
 
 
 def home_folder(given: Path | None) -> Path:

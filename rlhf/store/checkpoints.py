@@ -121,17 +121,18 @@ def resolve(tx: Connection, ref: str) -> Checkpoint:
 
     Raises NotFound that lists what there is.
     """
-    named = alias(tx, ref)
-    if named is not None:
-        return checkpoint(tx, named)
+    named = aliases(tx)
+    if ref in named:
+        return checkpoint(tx, named[ref])
     known = checkpoints(tx)
-    if ref[:1] == "v" and ref[1:].isdigit():
-        matching = [one for one in known if one.version == int(ref[1:])]
-    else:
-        long_enough = len(ref) >= SHORTEST_PREFIX
-        matching = [one for one in known if long_enough and one.digest.startswith(ref)]
+    long_enough = len(ref) >= SHORTEST_PREFIX
+    matching = [
+        one
+        for one in known
+        if ref == f"v{one.version}" or (long_enough and one.digest.startswith(ref))
+    ]
     if len(matching) != 1:
-        there = ", ".join(sorted(aliases(tx))) or "none yet"
+        there = ", ".join(sorted(named)) or "none yet"
         versions = f"v0 to v{known[-1].version}" if known else "none yet"
         raise NotFound(
             f"no checkpoint is called '{ref}'. Aliases: {there}; versions: {versions}; "

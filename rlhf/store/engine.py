@@ -19,7 +19,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -92,8 +92,21 @@ def _refuse_lost(home: Path) -> None:
 
 
 def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    makers = {"postgresql": _postgresql, "sqlite": _sqlite}
+    try:
+        return makers[make_url(url).get_backend_name()](url)
+    except (exc.ArgumentError, ImportError, KeyError, ValueError) as unknown:
+        raise UsageError(
+            "the setting 'database' (or RLHF_DATABASE) is no URL of a PostgreSQL or SQLite "
+            "database; give one such as postgresql+psycopg://user@host/name, or leave it out"
+        ) from unknown
+
+
+def _postgresql(url: str) -> Engine:
+    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+
+
+def _sqlite(url: str) -> Engine:
     if pysqlite3.sqlite_version_info < FIXED_SQLITE:
         raise RLHFError(f"SQLite {pysqlite3.sqlite_version} may corrupt; install pysqlite3>=0.6.1")
     engine = create_engine(url, module=pysqlite3, pool_size=16, max_overflow=48)
@@ -166,7 +179,14 @@ def _one_opener(engine: Engine, home: Path) -> Iterator[None]:
             yield
             tx.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
         return
-    handle = os.open(home / "migrate.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = home / "migrate.lock"
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as unusable:
+        raise RLHFError(
+            f"{lock} cannot be opened ({unusable.strerror}). It is an empty file that this "
+            "program makes: mend or remove what lies there"
+        ) from unusable
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -88,6 +89,39 @@ def test_an_error_in_the_settings_names_the_key(rlhf: Run, started: Path) -> Non
     assert "ppo.clipp" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RLHF_DATABASE", "foo"),
+        ("RLHF_DATABASE", "mysql://x/y"),
+        ("RLHF_DATABASE", "postgresql+psycopg://host:port/y"),
+        ("RLHF_WEB", "abc"),
+    ],
+)
+def test_an_unusable_setting_of_the_environment_is_named(
+    rlhf: Run, started: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    outcome = rlhf("users", "list", "--home", started)
+    assert is_one_clear_line(outcome)
+    assert name in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("file", "code"), [("rlhf.toml", 2), ("migrate.lock", 1), ("run/url", 1)], ids=str
+)
+def test_a_folder_where_a_file_belongs_is_named_and_nobody_is_invited(
+    rlhf: Run, started: Path, file: str, code: int
+) -> None:
+    (started / file).unlink(missing_ok=True)
+    (started / file).mkdir()
+    outcome = rlhf("users", "invite", "maria", "--home", started)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (code, "", 1)
+    assert str(started / file) in outcome.err
+    (started / file).rmdir()
+    assert json.loads(rlhf("users", "list", "--json", "--home", started).out) == []
+
+
 def test_a_home_where_nothing_was_started_says_how_to_start(rlhf: Run, tmp_path: Path) -> None:
     outcome = rlhf("users", "list", "--home", tmp_path / "nowhere")
     assert is_one_clear_line(outcome)
@@ -159,6 +193,41 @@ def test_a_second_service_on_the_same_home_is_refused(rlhf: Run, started: Path) 
     assert str(started) in outcome.err
 
 
+# Arguments that the database cannot hold
+
+TOO_LARGE = 10**22
+
+
+@pytest.mark.parametrize("ref", ["v²", f"v{'9' * 5000}", "\udcff"], ids=ascii)
+def test_what_no_checkpoint_can_be_called_is_an_unknown_name(
+    rlhf: Run, started: Path, tmp_path: Path, ref: str
+) -> None:
+    assert is_one_clear_line(rlhf("pull", ref, tmp_path / "model", "--home", started))
+    assert is_one_clear_line(rlhf("card", ref, "--home", started))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("reward", "report", TOO_LARGE),
+        ("reward", "overrule", TOO_LARGE, "--why", "x"),
+        ("evaluate", "--show", TOO_LARGE),
+        ("evaluate", "--show", -TOO_LARGE),
+        ("clean", "--show", f"chat:{TOO_LARGE}"),
+        ("users", "invite", "\udcff"),
+        ("users", "token", "\udcff"),
+        ("users", "deactivate", "\udcff"),
+        ("rollback", "--why", "\udcff"),
+    ],
+    ids=ascii,
+)
+def test_what_the_database_cannot_hold_is_refused(
+    rlhf: Run, started: Path, words: tuple[object, ...]
+) -> None:
+    outcome = rlhf(*words, "--home", started)
+    assert (outcome.code, outcome.out) == (2, "")
+
+
 # People
 
 
@@ -195,6 +264,14 @@ def test_a_token_for_a_stranger_is_refused(rlhf: Run, started: Path) -> None:
     assert "nobody" in outcome.err
 
 
+def test_a_token_file_that_is_no_text_is_refused(rlhf: Run, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    there = ("--from", "http://127.0.0.1:9", "--token-file", tmp_path / "token")
+    outcome = rlhf("pull", "champion", tmp_path / "model", *there)
+    assert is_one_clear_line(outcome)
+    assert "no text" in outcome.err
+
+
 def test_names_are_shown_as_they_are_and_never_as_markup(rlhf: Run, started: Path) -> None:
     rlhf("users", "invite", "[bold]x[/bold]", "--home", started)
     assert "[bold]x[/bold]" in rlhf("users", "list", "--home", started).out
@@ -224,6 +301,39 @@ def test_ingest_reports_what_it_added(rlhf: Run, started: Path, tmp_path: Path) 
     assert "40" in again.out
     with open_store(started).read() as tx:
         assert sum(prompts.count_prompts(tx).values()) == 40
+
+
+@pytest.mark.parametrize("place", ["nodir/x.jsonl", "file/x.jsonl", f"{'x' * 300}.jsonl"])
+def test_where_nothing_can_lie_nothing_is_exported(
+    rlhf: Run, started: Path, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    outcome = rlhf("export", tmp_path / place, "--home", started)
+    assert is_one_clear_line(outcome)
+    assert str(tmp_path) in outcome.err
+
+
+def test_a_folder_below_a_file_is_refused_at_the_door(
+    rlhf: Run, started: Path, tmp_path: Path
+) -> None:
+    below = tmp_path / "file" / "x"
+    below.parent.touch()
+    for words in (("pull", "champion", below), ("evaluate", "--show", 1, "--out", below)):
+        outcome = rlhf(*words, "--home", started)
+        assert is_one_clear_line(outcome)
+        assert f"{below.parent} is a file" in outcome.err
+
+
+def test_what_the_system_refuses_is_one_line_with_its_place(
+    rlhf: Run, started: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/full/x")
+
+    monkeypatch.setattr(people, "people", full)
+    outcome = rlhf("users", "list", "--home", started)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+    assert outcome.err.startswith("error: /full/x: No space left on device")
 
 
 def test_a_backup_opens_as_a_home_of_its_own(rlhf: Run, started: Path, tmp_path: Path) -> None:

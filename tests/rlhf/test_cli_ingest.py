@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def test_a_dry_run_shows_what_would_be_and_makes_no_home(
     assert code == 0
     assert "1 prompts, 1 of them answered" in out
     assert "user: My card, it fails | assistant: Try again." in out
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_disk_that_is_full_takes_nothing_and_leaves_no_home(
+    ingest: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Path("/dev/full")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: full.open("w+b"))
+    code, out, err = ingest(folder, "--map", "body=prompt", "--home", tmp_path / "home")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "make room" in err
     assert not (tmp_path / "home").exists()
 
 

@@ -88,6 +88,15 @@ def test_publishing_again_mends_a_damaged_folder(ready: Path, damaged: str) -> N
     assert [path.name for path in (ready / "checkpoints").iterdir()] == [digest]
 
 
+@pytest.mark.parametrize("text", [b"{broken", b"{}", b"[]", b'{"files": 3}', b"null", b"\xff"])
+def test_a_manifest_that_is_none_is_damage_and_no_crash(ready: Path, text: bytes) -> None:
+    digest = registry.publish(ready, folder_with(ready, "one", a="1"))
+    manifest = registry.verify(ready, digest) / "manifest.json"
+    manifest.write_bytes(text)
+    with pytest.raises(RLHFError, match=r"damaged \(manifest\.json\)"):
+        registry.verify(ready, digest)
+
+
 @pytest.mark.slow
 def test_killed_publishing_leaves_nothing_half_visible(ready: Path) -> None:
     for _ in range(5):
@@ -191,6 +200,19 @@ def test_an_earlier_pull_is_replaced_and_anything_else_is_left_alone(
     with pytest.raises(UsageError, match="not empty"):
         pulling.pull(store, ready, "champion", tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_link_stays_one_and_what_it_points_at_is_replaced(
+    ready: Path, store: Store, policy: RoleModel, tmp_path: Path
+) -> None:
+    link, real = tmp_path / "link", tmp_path / "real"
+    real.mkdir()
+    link.symlink_to(real)
+    for _ in range(2):
+        pulling.pull(store, ready, "champion", link)
+    assert link.readlink() == real
+    assert (real / "adapter_config.json").is_file()
+    assert sorted(tmp_path.glob(".*")) == []
 
 
 def test_an_unknown_checkpoint_is_named_with_what_there_is(
