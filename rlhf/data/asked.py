@@ -37,9 +37,9 @@ def ask(
 ) -> Report:
     """Read every file, then queue all of it in one transaction.
 
-    A row has one prompt, in any shape that `rlhf ingest` reads, and `responses`, a list; or an answer
-    as the last turn or in a column of its own. Raises InputError that names file, line and field;
-    then nothing was queued.
+    A row has one prompt, in any shape that `rlhf ingest` reads, and `responses`, a list; or an
+    answer as the last turn or in a column of its own. Raises InputError that names file, line and
+    field; then nothing was queued.
     """
     found = [_asked(row, file, heldout_share) for file in files for row in read_rows(file)]
     with store.write() as tx:
