@@ -82,14 +82,14 @@ def card(
     home: HomeOption = None,
 ) -> None:
     """Write a version's model card: data, use, limits, and what was measured up to now."""
-    from rlhf.cli.terminal import show
+    from rlhf.cli.terminal import printable, show
     from rlhf.registry.full_card import full_card
     from rlhf.settings import load_settings
 
     with opened(home) as (here, store), store.read() as tx:
         text = full_card(tx, ref, load_settings(here).card)
     if out is None:
-        typer.echo(text, nl=False)
+        typer.echo(printable(text), nl=False)
         return
     try:
         out.write_text(text, encoding="utf-8")

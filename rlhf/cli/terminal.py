@@ -1,19 +1,19 @@
 """What commands show in a terminal: tables, checks and progress bars.
 
-Everything shown may have come from people or models, so nothing is read as markup.
+Everything shown may have come from people or models: it is shown as it is, nothing of it is read
+as markup, and nothing of it can steer the terminal.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -31,21 +31,22 @@ def printable(text: str) -> str:
 
 def show(text: str) -> None:
     """One line or paragraph on standard output, never wrapped inside a word or link."""
-    Console().print(escape(text), soft_wrap=True, highlight=False)
+    typer.echo(printable(text))
 
 
 def show_json(value: Any) -> None:
     """Machine-readable output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    typer.echo(UNSHOWABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Rows under their headings, or the sentence `empty` when there are none."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(*map(printable, columns), box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     if table.row_count:
-        Console().print(table, highlight=False)
+        Console(markup=False, emoji=False).print(table, highlight=False)
     else:
         show(empty)
 
@@ -55,18 +56,18 @@ def progress_bar(what: str) -> Iterator[ProgressCallback]:
     """A bar on standard error, fed by the callback it yields; silent when nobody watches."""
     console = Console(stderr=True)
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ) as bars:
-        task = bars.add_task(escape(what), total=1, text="")
+        task = bars.add_task(what, total=1, text="")
         yield lambda done, total, text: bars.update(
-            task, completed=done, total=total, text=escape(text)
+            task, completed=done, total=total, text=printable(text)
         )

@@ -272,9 +272,27 @@ def test_a_token_file_that_is_no_text_is_refused(rlhf: Run, tmp_path: Path) -> N
     assert "no text" in outcome.err
 
 
-def test_names_are_shown_as_they_are_and_never_as_markup(rlhf: Run, started: Path) -> None:
-    rlhf("users", "invite", "[bold]x[/bold]", "--home", started)
-    assert "[bold]x[/bold]" in rlhf("users", "list", "--home", started).out
+@pytest.mark.parametrize("name", ["[bold]x[/bold]", "hi :fire:", "C:\\", "\\[x]"])
+def test_names_are_shown_as_they_are_and_never_as_markup(
+    rlhf: Run, started: Path, name: str
+) -> None:
+    at = ("--home", started)
+    rlhf("users", "invite", name, *at)
+    assert f"\n{name} " in rlhf("users", "list", *at).out
+    assert rlhf("users", "deactivate", name, *at).out.startswith(f"{name} can no longer")
+
+
+def test_nothing_that_people_write_steers_the_terminal(rlhf: Run, started: Path) -> None:
+    name = "x\x1b]0;mine\x07\x9b2Jy\x7f"
+    at = ("--home", started)
+    rlhf("users", "invite", name, *at)
+    listed, told = rlhf("users", "list", *at), rlhf("users", "list", "--json", *at)
+    closed = rlhf("users", "deactivate", name, *at)
+    unknown = rlhf("users", "token", f"{name}z", *at)
+    for shown in (listed.out, told.out, closed.out, unknown.err):
+        assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown) is None
+        assert "x" in shown
+    assert json.loads(told.out)[0]["name"] == name
 
 
 # Data and care

@@ -106,3 +106,13 @@ def test_a_row_tells_its_story(rlhf: Run, filled: Store) -> None:
         code, out, err = rlhf("clean", "--show", wrong)
         assert (code, out) == (2, "")
         assert why in err
+
+
+def test_what_people_wrote_is_shown_as_they_wrote_it(rlhf: Run, home: Path) -> None:
+    make_home(home)
+    store = open_store(home)
+    answer = "Hi :fire: [bold]x[/bold], it lies in C:\\ as [1] says.\n\tAnd so on."
+    bring(store, [said("Where does it lie?", answer)], split="train")
+    bring(store, [said(*row) for row in planted(3, 60).rows])
+    rlhf("clean")
+    assert f"assistant: {answer}" in rlhf("clean", "--show", "chat:1")[1]
