@@ -273,9 +273,7 @@ def test_a_token_file_that_is_no_text_is_refused(rlhf: Run, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["[bold]x[/bold]", "hi :fire:", "C:\\", "\\[x]"])
-def test_names_are_shown_as_they_are_and_never_as_markup(
-    rlhf: Run, started: Path, name: str
-) -> None:
+def test_names_are_never_read_as_markup(rlhf: Run, started: Path, name: str) -> None:
     at = ("--home", started)
     rlhf("users", "invite", name, *at)
     assert f"\n{name} " in rlhf("users", "list", *at).out
