@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayTaskError
 
 from ray_jobs import tether
 from rlhf import settings
@@ -33,7 +34,8 @@ def cluster(home: Path, wanted: settings.Ray, *, cpus: int, apart: bool = False)
     """Connect to `wanted.address`, or start a private cluster with `cpus` CPUs; leave it after.
 
     `apart`: in a scratch folder of its own, since a round of the same home may be running.
-    Raises UsageError when the operator's cluster cannot be reached.
+    Raises UsageError when the operator's cluster cannot be reached, and what a worker raises for
+    people as it raised it.
     """
     scratch = None
     if wanted.address:
@@ -49,6 +51,10 @@ def cluster(home: Path, wanted: settings.Ray, *, cpus: int, apart: bool = False)
         _start_private(scratch or _session_folder(home), cpus)
     try:
         yield
+    except RayTaskError as failed:  # of its cause's class as well, but with a traceback for words
+        if isinstance(failed.cause, RLHFError):
+            raise failed.cause from failed
+        raise
     finally:
         ray.shutdown()
         if scratch:

@@ -69,8 +69,6 @@ def drive(module: str, home: Path, request: Request, progress: Progress) -> Any:
 
 def serve(work: Callable[[Path, Request, Progress], Any], description: str | None) -> int:
     """The driver's main: do the work, print its result; returns the exit code."""
-    from ray.exceptions import RayTaskError  # the caller's side starts without Ray
-
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("request", type=json.loads, nargs="?", default={})
@@ -78,19 +76,11 @@ def serve(work: Callable[[Path, Request, Progress], Any], description: str | Non
     os.umask(0o077)
     try:
         _say(RESULT, work(given.home, given.request, lambda *told: _say(PROGRESS, told)))
-    except RayTaskError as failed:  # first: Ray's error is one of its cause's class, too
-        if isinstance(failed.cause, RLHFError):
-            return _fail(failed.cause)
-        raise
     except RLHFError as error:
-        return _fail(error)
+        _say(ERROR, str(error))
+        return error.exit_code
     return 0
 
 
 def _say(mark: str, value: Any) -> None:
     print(mark + json.dumps(value), flush=True)
-
-
-def _fail(error: RLHFError) -> int:
-    _say(ERROR, str(error))
-    return error.exit_code

@@ -14,8 +14,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ray.exceptions import RayTaskError
-
 from ray_jobs.step import Result, Step, clear_finished
 from rlhf import settings as settings_tree
 from rlhf.errors import RLHFError, Superseded, UsageError
@@ -79,21 +77,13 @@ def main() -> int:
     os.umask(0o077)
     try:
         run_step(asked.home, asked.round, asked.step, asked.fence)
-    except RayTaskError as failed:  # first: Ray's error is one of its cause's class, too
-        if isinstance(failed.cause, RLHFError):
-            return _failed(failed.cause)
-        raise
     except Superseded as superseded:
         print(f"stopped: {superseded}", file=sys.stderr)
         return SUPERSEDED
     except RLHFError as error:
-        return _failed(error)
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     return 0
-
-
-def _failed(error: RLHFError) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from torch import Tensor
 from rlhf.models.decoding import roomy_cache
 from rlhf.models.roles import RoleModel
 from rlhf.models.text import left_pad
+from rlhf.models.turn_end import named_ends
 from rlhf.seeds import derived
 from rlhf.settings import Sampling
 
@@ -96,9 +97,8 @@ def _decode(
 
 def end_tokens(roles: RoleModel) -> Tensor:
     """Ids that end an answer: the tokenizer's, and those of the model's generation settings."""
-    told = roles.base.generation_config.eos_token_id
-    several = told if isinstance(told, list) else [] if told is None else [told]
-    every = sorted({int(one) for one in (roles.tokenizer.eos_token_id, *several)})
+    named = named_ends(roles.base.generation_config)
+    every = sorted({int(one) for one in (roles.tokenizer.eos_token_id, *named)})
     return torch.tensor(every, device=roles.device)
 
 

@@ -38,9 +38,14 @@ def _after_an_answer(tokenizer: Tokenizer) -> str | None:
     return max((one for one in special if rest.lstrip().startswith(one)), key=len, default=None)
 
 
+def named_ends(settings: GenerationConfig) -> list[int]:
+    """The end tokens that generation settings name: none, one or several."""
+    told = settings.eos_token_id
+    return told if isinstance(told, list) else [] if told is None else [told]
+
+
 def _named(path: str | Path) -> list[int]:
     try:
-        told = GenerationConfig.from_pretrained(str(path)).eos_token_id
-    except OSError:  # there is none
+        return named_ends(GenerationConfig.from_pretrained(str(path)))
+    except OSError:  # there are no settings
         return []
-    return told if isinstance(told, list) else [] if told is None else [told]
